@@ -1,0 +1,106 @@
+# Needs Go, make and git. `make help` lists what it can do.
+#
+# The tools are pinned in go.mod files below .tools, one module each, so that none of their several hundred dependencies enters
+# the module that users import. The folder begins with a dot because it is no part of the program, and `./...` passes it by.
+# Only the protoc plugins are tools of the root module: they must match the libraries that the generated code is linked with.
+buf       := go tool -modfile=.tools/buf/go.mod buf
+golangci  := go tool -modfile=.tools/golangci/go.mod golangci-lint
+gotestsum := go tool -modfile=.tools/gotestsum/go.mod gotestsum
+
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Set these on the command line: make run ARGS='--webhook-addr :8081', make test PKG=./server/internal/stream/...
+ARGS         ?=
+PKG          ?= ./...
+TEST_FLAGS   ?= $(if $(CI),-count=1)
+CRASH_ROUNDS ?= 500
+FUZZ_TIME    ?= 20s
+# What `make lint` compares the API with: a commit, branch or tag. Empty: see proto/tools/breaking.
+BASE         ?=
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Build and run
+
+.PHONY: build
+build: ## Build bin/straw
+	@go build -trimpath -ldflags '-X main.version=$(version)' -o bin/straw ./server/cmd/straw
+
+.PHONY: run
+run: build ## Run a gateway on loopback, with a sample of each event (`straw dev`); ARGS are its flags
+	@bin/straw dev $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built; data, such as straw-data, stays
+	@rm -rf bin .build
+
+## Generate
+
+.PHONY: generate
+generate: .build/protodeps ## Write gen/ anew from proto/
+	@$(buf) generate
+	@cp proto/tools/openapi/embed.go.txt gen/openapi/embed.go
+
+# The imports of proto/, printed from the linked-in descriptors: their versions are those of go.mod.
+.build/protodeps: go.mod proto/tools/protodeps/main.go
+	@rm -rf $@
+	@go run ./proto/tools/protodeps $@
+	@touch $@
+
+## Lint: a language adds itself with a target of its own
+
+.PHONY: lint
+lint: lint-proto lint-go ## Check the generated code, the API and the sources
+
+# Generates into a folder of its own, so that neither a dirty tree hides a stale file nor a check changes the tree.
+.PHONY: lint-proto
+lint-proto: .build/protodeps
+	@$(buf) format proto --diff --exit-code || { echo 'proto/ is not formatted: run `$(buf) format -w proto`.'; exit 1; }
+	@$(buf) lint
+	@proto/tools/breaking $(BASE)
+	@$(buf) generate -o .build/generated
+	@cp proto/tools/openapi/embed.go.txt .build/generated/gen/openapi/embed.go
+	@diff -rq gen .build/generated/gen || { echo 'gen/ is not what proto/ generates: run `make generate` and commit gen/.'; exit 1; }
+
+.PHONY: lint-go
+lint-go:
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l) && [ -z "$$unformatted" ] || \
+		{ echo "Not gofmt-ed, run \`gofmt -w\` on:"; echo "$$unformatted"; exit 1; }
+	@go vet ./...
+	@$(golangci) run
+
+## Test: likewise
+
+.PHONY: test
+test: test-go ## Run all tests; PKG chooses packages, TEST_FLAGS go test's flags
+
+# The race detector needs a C compiler; without one the tests run without it.
+.PHONY: test-go
+test-go:
+	@command -v "$$(go env CC)" >/dev/null && race=-race || { race=; echo 'No C compiler: testing without the race detector.'; }; \
+		$(gotestsum) --format standard-quiet -- $$race -timeout 20m $(TEST_FLAGS) $(PKG)
+
+.PHONY: crash
+crash: ## Kill a gateway under load, CRASH_ROUNDS times, and check that nothing was lost
+	@STRAW_CRASH_ROUNDS=$(CRASH_ROUNDS) go test -count=1 -v -timeout 4h -run '^TestCrash' ./server/e2e
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZ_TIME
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' server clients 2>/dev/null | sort | \
+	while IFS=: read -r file func; do \
+		echo "$${func#func } in $$(dirname $$file)"; \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZ_TIME) ./$$(dirname $$file) || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Measure against the limit programs, print the table and write bench.json
+	@go run ./server/bench $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: ## The same, roughly, within two minutes
+	@go run ./server/bench -quick $(ARGS)
