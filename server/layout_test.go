@@ -57,7 +57,7 @@ var only = map[string]struct {
 }
 
 // clientUsers may import clients/go.
-var clientUsers = []string{"server/internal/cli", "server/cmd/straw", "server/e2e", "server/bench"}
+var clientUsers = []string{"server/internal/cli", "server/e2e", "server/bench"}
 
 // statusUsers are the packages below server/internal that may speak of gRPC's status codes; the others return the domain's
 // errors.
