@@ -63,6 +63,7 @@ lint-proto: .build/protodeps
 	@$(buf) format proto --diff --exit-code || { echo 'proto/ is not formatted: run `$(buf) format -w proto`.'; exit 1; }
 	@$(buf) lint
 	@proto/tools/breaking $(BASE)
+	@rm -rf .build/generated
 	@$(buf) generate -o .build/generated
 	@cp proto/tools/openapi/embed.go.txt .build/generated/gen/openapi/embed.go
 	@diff -rq gen .build/generated/gen || { echo 'gen/ is not what proto/ generates: run `make generate` and commit gen/.'; exit 1; }
