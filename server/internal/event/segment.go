@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -42,6 +43,7 @@ type Segment struct {
 	length   atomic.Int64
 	through  atomic.Uint64
 	decoded  atomic.Pointer[[]atomic.Pointer[strawv1.Event]]
+	verdicts sync.Map // filter → []atomic.Uint32
 }
 
 // An Entry says where in its segment's bytes an event stands. The three starts let a cursor frame share everything from
@@ -147,6 +149,15 @@ func (s *Segment) Decode(i int) (*strawv1.Event, error) {
 	}
 	(*cache)[i].Store(e)
 	return e, nil
+}
+
+// Verdicts returns a word for each entry in which the readers that share a filter remember what it said; zero at first.
+func (s *Segment) Verdicts(filter any) []atomic.Uint32 {
+	if v, ok := s.verdicts.Load(filter); ok {
+		return v.([]atomic.Uint32)
+	}
+	v, _ := s.verdicts.LoadOrStore(filter, make([]atomic.Uint32, len(s.entries)))
+	return v.([]atomic.Uint32)
 }
 
 // AppendRawDelivery appends a `deliveries` field with the entry's event and its raw body, which the segment leaves out.

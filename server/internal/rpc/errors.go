@@ -1,0 +1,113 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/stream"
+)
+
+// domain is that of every ErrorInfo.
+const domain = "straw.v1"
+
+// fail makes the error that a caller gets: a code to retry by, a reason to decide by, and a sentence to read.
+func fail(code codes.Code, reason strawv1.ErrorReason, metadata map[string]string, format string, args ...any) error {
+	s, err := status.New(code, fmt.Sprintf(format, args...)).
+		WithDetails(&errdetails.ErrorInfo{Reason: reason.String(), Domain: domain, Metadata: metadata})
+	if err != nil {
+		return status.Errorf(codes.Internal, "the error could not be described: %v", err)
+	}
+	return s.Err()
+}
+
+func invalidField(field, format string, args ...any) error {
+	return fail(codes.InvalidArgument, strawv1.ErrorReason_INVALID_FIELD, map[string]string{"field": field},
+		"%s: %s", field, fmt.Sprintf(format, args...))
+}
+
+// answer turns an error of the packages below into what the caller gets. It is the only place that knows which is which;
+// what is a status already stays as it is.
+func answer(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	for _, explain := range []func(error) error{explainRequest, explainPosition, explainStore} {
+		if s := explain(err); s != nil {
+			return s
+		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return status.FromContextError(err).Err()
+	}
+	return status.Errorf(codes.Internal, "the gateway failed in a way it should not: %v", err)
+}
+
+// explainRequest deals with what is wrong about types and filters.
+func explainRequest(err error) error {
+	var (
+		pattern    *filter.PatternError
+		misspelled *filter.MisspelledError
+		syntax     *filter.SyntaxError
+	)
+	switch {
+	case errors.As(err, &pattern):
+		return invalidField("types", "%v", pattern)
+	case errors.As(err, &misspelled):
+		return fail(codes.InvalidArgument, strawv1.ErrorReason_UNKNOWN_EVENT_TYPE,
+			map[string]string{"type": misspelled.Type, "suggestion": misspelled.Suggestion}, "%v", misspelled)
+	case errors.As(err, &syntax):
+		return fail(codes.InvalidArgument, strawv1.ErrorReason_INVALID_FILTER,
+			map[string]string{"column": fmt.Sprint(syntax.Column)}, "%v", syntax)
+	case errors.Is(err, filter.ErrTooCostly):
+		return fail(codes.InvalidArgument, strawv1.ErrorReason_FILTER_TOO_COSTLY, nil, "%v", err)
+	}
+	return nil
+}
+
+// explainPosition deals with cursors and gaps. CURSOR_AHEAD gets its metadata where the head is known, in position.
+func explainPosition(err error) error {
+	var gap *stream.GapError
+	switch {
+	case errors.As(err, &gap):
+		return fail(codes.OutOfRange, strawv1.ErrorReason_CURSOR_EXPIRED, map[string]string{"oldest": gap.Oldest},
+			"retention has removed the events after cursor %s; start after %s to go on from the oldest one, or set on_gap to CONTINUE", gap.Requested, gap.Oldest)
+	case errors.Is(err, event.ErrInvalidCursor):
+		return fail(codes.InvalidArgument, strawv1.ErrorReason_INVALID_CURSOR, nil,
+			"%v; send a cursor exactly as an event or a frame had it", err)
+	case errors.Is(err, event.ErrForeignCursor):
+		return fail(codes.InvalidArgument, strawv1.ErrorReason_FOREIGN_CURSOR, nil,
+			"%v; use it against the gateway that gave it out, or start from a time or EARLIEST here", err)
+	case errors.Is(err, event.ErrNotFound):
+		return fail(codes.NotFound, strawv1.ErrorReason_EVENT_NOT_FOUND, nil, "%v", err)
+	}
+	return nil
+}
+
+func explainStore(err error) error {
+	switch {
+	case errors.Is(err, stream.ErrDraining):
+		return fail(codes.Unavailable, strawv1.ErrorReason_DRAINING, nil,
+			"the gateway is shutting down; reconnect with the last cursor")
+	case errors.Is(err, event.ErrOverloaded):
+		return fail(codes.Unavailable, strawv1.ErrorReason_OVERLOADED, nil, "%v; retry with backoff", err)
+	case errors.Is(err, event.ErrFull):
+		return fail(codes.ResourceExhausted, strawv1.ErrorReason_STORAGE_FULL, nil, "%v; make room on the gateway's disk, or shorten the retention", err)
+	case errors.Is(err, event.ErrCorrupt):
+		return fail(codes.DataLoss, strawv1.ErrorReason_STORE_CORRUPT, nil,
+			"%v; the gateway's operator must restore its store from a backup", err)
+	case errors.Is(err, event.ErrUnavailable):
+		return fail(codes.Unavailable, strawv1.ErrorReason_STORE_UNAVAILABLE, nil, "%v; retry with backoff", err)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+// Package rpc answers the gRPC API: a file for each service, and errors.go, the only place that knows status codes. It turns
+// requests into calls on the packages below, and their answers and errors into messages.
+//
+// It holds no state of its own beyond counts of open streams, and never reads a socket or a file.
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/signature"
+	"github.com/straw-gateway/straw/server/internal/store"
+	"github.com/straw-gateway/straw/server/internal/stream"
+)
+
+// Limits on what arrives.
+const (
+	maxRequest           = 1 << 20
+	maxHeaders           = 16 << 10
+	maxConnectionStreams = 10_000 // unset would leave rapid resets unbounded
+	handshakeTimeout     = 10 * time.Second
+	keepaliveTime        = 30 * time.Second
+	keepaliveTimeout     = 10 * time.Second
+	keepaliveMinTime     = 5 * time.Second // below what any client's library does by default
+)
+
+// DefaultMaxStreams is how many streams one caller may have open, unless told otherwise.
+const DefaultMaxStreams = 10_000
+
+// Options are what the API is served from.
+type Options struct {
+	Log     store.Log
+	Engine  string // the store engine's name, for GetStatus
+	Hub     *fanout.Hub
+	Streams *stream.Streams
+	Secrets Secrets
+	Quota   Quota
+	Version string
+	Logger  *slog.Logger
+	// MaxStreams bounds the streams of one caller; zero means DefaultMaxStreams.
+	MaxStreams int
+}
+
+// Secrets tells of the webhook secrets without giving them away.
+type Secrets interface {
+	Status() []signature.Status
+}
+
+// Quota tells of the newest quota.warning event; nil if there is none.
+type Quota interface {
+	Latest() *strawv1.Event
+}
+
+// A Server serves the API. Serve it on as many listeners as you like.
+type Server struct {
+	*grpc.Server
+	health *health.Server
+	quota  *streamQuota
+}
+
+// NewServer returns a server that is healthy and serves once it is given a listener.
+func NewServer(o Options) *Server {
+	if o.MaxStreams == 0 {
+		o.MaxStreams = DefaultMaxStreams
+	}
+	s := &Server{health: health.NewServer(), quota: newStreamQuota(o.MaxStreams)}
+	recovery := recoverer{o.Logger}
+	s.Server = grpc.NewServer(
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.MaxConcurrentStreams(maxConnectionStreams),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
+		grpc.SharedWriteBuffer(true), // thousands of idle connections need none
+		grpc.ChainUnaryInterceptor(recovery.unary, validateUnary),
+		grpc.ChainStreamInterceptor(recovery.stream),
+	)
+	strawv1.RegisterEventServiceServer(s, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, quota: s.quota})
+	strawv1.RegisterGatewayServiceServer(s, &gatewayService{Options: o, started: time.Now(), streams: s.quota})
+	strawv1.RegisterSubscriptionServiceServer(s, strawv1.UnimplementedSubscriptionServiceServer{})
+	strawv1.RegisterExportServiceServer(s, strawv1.UnimplementedExportServiceServer{})
+	healthv1.RegisterHealthServer(s, s.health)
+	reflection.Register(s)
+	return s
+}
+
+// NotServing makes the health service say so, for good: load balancers look elsewhere while what is open goes on.
+func (s *Server) NotServing() { s.health.Shutdown() }
+
+// A recoverer turns a handler's panic into an error of that one call, with the stack in the log.
+type recoverer struct{ logger *slog.Logger }
+
+func (r recoverer) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	defer r.recover(info.FullMethod, &err)
+	return next(ctx, req)
+}
+
+func (r recoverer) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer r.recover(info.FullMethod, &err)
+	return next(srv, s)
+}
+
+func (r recoverer) recover(method string, err *error) {
+	if p := recover(); p != nil {
+		r.logger.Error("a call panicked; it was answered with INTERNAL", "method", method, "panic", p, "stack", string(debug.Stack()))
+		*err = status.Errorf(codes.Internal, "the gateway failed in a way it should not; its log has the details")
+	}
+}

@@ -1,0 +1,70 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/store"
+)
+
+// start is a start position as requests spell it: at most one of after, time and fixed.
+type start struct {
+	after *string
+	time  *timestamppb.Timestamp
+	fixed strawv1.StartPosition
+}
+
+func startOf(req *strawv1.SubscribeRequest) start {
+	switch s := req.GetStart().(type) {
+	case *strawv1.SubscribeRequest_After:
+		return start{after: &s.After}
+	case *strawv1.SubscribeRequest_StartTime:
+		return start{time: s.StartTime}
+	case *strawv1.SubscribeRequest_StartPosition:
+		return start{fixed: s.StartPosition}
+	}
+	return start{}
+}
+
+// position finds where in the log a start is. head is the newest event when the call began.
+func position(ctx context.Context, log store.Log, s start, head event.Sequence) (event.Sequence, error) {
+	switch {
+	case s.after != nil:
+		return cursorPosition(log.Identity(), "after", *s.after, head)
+	case s.time != nil:
+		return timePosition(ctx, log, "start_time", s.time)
+	case s.fixed == strawv1.StartPosition_EARLIEST:
+		return log.Bounds().Floor, nil
+	default:
+		return head, nil
+	}
+}
+
+func cursorPosition(id event.Identity, field, cursor string, head event.Sequence) (event.Sequence, error) {
+	if cursor == "" {
+		return 0, invalidField(field, "the cursor is empty; leave the field out to start at the head, or set start_position to EARLIEST")
+	}
+	pos, err := id.Position(cursor, head)
+	if errors.Is(err, event.ErrCursorAhead) {
+		return 0, fail(codes.OutOfRange, strawv1.ErrorReason_CURSOR_AHEAD, map[string]string{"head": id.Cursor(head)},
+			"%v: it was restored from a backup that is older than the cursor; what came after the backup must be had from elsewhere, then start after %s", err, id.Cursor(head))
+	}
+	return pos, answer(err)
+}
+
+func timePosition(ctx context.Context, log store.Log, field string, ts *timestamppb.Timestamp) (event.Sequence, error) {
+	if err := ts.CheckValid(); err != nil {
+		return 0, invalidField(field, "%v", err)
+	}
+	if t := ts.AsTime(); t.After(time.Now()) {
+		return 0, invalidField(field, "%s lies in the future; leave the field out to start at the head", t.Format(time.RFC3339Nano))
+	}
+	pos, err := log.Before(ctx, ts.AsTime())
+	return pos, answer(err)
+}
