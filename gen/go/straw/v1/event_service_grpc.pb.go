@@ -49,8 +49,8 @@ type EventServiceClient interface {
 	// Returns one event by its id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (EVENT_NOT_FOUND; also for an event
 	// that retention has removed).
 	GetEvent(ctx context.Context, in *GetEventRequest, opts ...grpc.CallOption) (*Event, error)
-	// Returns a page of events in log order, newest last. Errors: INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE,
-	// INVALID_FILTER, FILTER_TOO_COSTLY).
+	// Returns a page of events in log order, newest last. Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_FILTER,
+	// FILTER_TOO_COSTLY).
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 }
 
@@ -126,8 +126,8 @@ type EventServiceServer interface {
 	// Returns one event by its id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (EVENT_NOT_FOUND; also for an event
 	// that retention has removed).
 	GetEvent(context.Context, *GetEventRequest) (*Event, error)
-	// Returns a page of events in log order, newest last. Errors: INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE,
-	// INVALID_FILTER, FILTER_TOO_COSTLY).
+	// Returns a page of events in log order, newest last. Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_FILTER,
+	// FILTER_TOO_COSTLY).
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	mustEmbedUnimplementedEventServiceServer()
 }
