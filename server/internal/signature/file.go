@@ -1,0 +1,90 @@
+package signature
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+)
+
+// maxFile bounds a secrets file; a larger one is something else by mistake.
+const maxFile = 64 << 10
+
+// check says what is wrong with a secret, as the end of a sentence that never quotes it.
+func check(text string) error {
+	switch {
+	case text == "":
+		return errors.New("is empty")
+	case strings.TrimSpace(text) == "":
+		return errors.New("is nothing but white space")
+	case strings.TrimSpace(text) != text:
+		return errors.New("begins or ends with white space; remove it")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return errors.New("has a control character in it")
+	}
+	return nil
+}
+
+// reload reads the file and uses what it holds; on an error the set stays as it was. changed tells whether the file's bytes
+// are others than when it was last read well.
+func (s *Set) reload() (changed bool, err error) {
+	content, err := readSmall(s.path)
+	if err != nil {
+		return false, err
+	}
+	digest := sha256.Sum256(content)
+	if s.secrets.Load() != nil && digest == s.content {
+		return false, nil
+	}
+	listed, err := list(content)
+	if err != nil {
+		return false, fmt.Errorf("webhook secrets file %s: %w", s.path, err)
+	}
+	if err := s.use(append(s.static[:len(s.static):len(s.static)], listed...)); err != nil {
+		return false, fmt.Errorf("webhook secrets file %s: %w", s.path, err)
+	}
+	s.content = digest
+	return true, nil
+}
+
+// list reads secrets, one a line. Space around a secret, empty lines and lines that begin with # don't count.
+func list(content []byte) ([]string, error) {
+	var secrets []string
+	text := strings.TrimPrefix(string(content), "\ufeff")
+	number := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := check(line); err != nil {
+			return nil, fmt.Errorf("the secret in line %d %w", number, err)
+		}
+		secrets = append(secrets, line)
+	}
+	if len(secrets) == 0 {
+		return nil, errors.New("it holds no secret; write one a line")
+	}
+	return secrets, nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("webhook secrets file: %w", err)
+	}
+	defer f.Close()
+	var content bytes.Buffer
+	if _, err := io.Copy(&content, io.LimitReader(f, maxFile+1)); err != nil {
+		return nil, fmt.Errorf("webhook secrets file: %w", err)
+	}
+	if content.Len() > maxFile {
+		return nil, fmt.Errorf("webhook secrets file %s: it has more than %d bytes; it should hold one secret a line", path, maxFile)
+	}
+	return content.Bytes(), nil
+}
