@@ -205,8 +205,13 @@ func (r *cursorReader) flush(fields *strawv1.SubscribeResponse) error {
 func (r *cursorReader) take(ctx context.Context, seg *event.Segment) (full bool, err error) {
 	through := min(seg.Through(), r.end) // before the view: the segment may grow in between
 	entries := seg.View()
+	first := after(entries, r.pos)
+	if r.takeAll(seg, entries[first:]) {
+		r.pos = max(r.pos, through)
+		return false, nil
+	}
 	var verdicts []atomic.Uint32
-	for i := after(entries, r.pos); i < len(entries) && entries[i].Seq <= r.end; i++ {
+	for i := first; i < len(entries) && entries[i].Seq <= r.end; i++ {
 		e := entries[i]
 		ok, err := r.wants(seg, e, i, &verdicts)
 		if ok {
@@ -221,10 +226,23 @@ func (r *cursorReader) take(ctx context.Context, seg *event.Segment) (full bool,
 	return false, nil
 }
 
+// takeAll gathers what is left of a segment at once, if the reader wants every event and the frame has room for them.
+func (r *cursorReader) takeAll(seg *event.Segment, rest []event.Entry) bool {
+	if len(rest) == 0 || r.IncludeRaw || !r.Selection.AllTypes() || r.Selection.Filters() {
+		return false
+	}
+	first, last := rest[0], rest[len(rest)-1]
+	if last.Seq > r.end || !r.batch.fit(len(rest), int(last.End-first.Delivery), r.MaxDeliveries) {
+		return false
+	}
+	r.batch.add(seg, first.Delivery, last.End, len(rest))
+	return true
+}
+
 // gather adds an event to the frame unless it has no room left.
 func (r *cursorReader) gather(ctx context.Context, seg *event.Segment, e event.Entry) (full bool, err error) {
 	if !r.IncludeRaw {
-		if !r.batch.fits(int(e.End-e.Delivery), r.MaxDeliveries) {
+		if !r.batch.fit(1, int(e.End-e.Delivery), r.MaxDeliveries) {
 			return true, nil
 		}
 		r.batch.add(seg, e.Delivery, e.End, 1)
@@ -234,7 +252,7 @@ func (r *cursorReader) gather(ctx context.Context, seg *event.Segment, e event.E
 	if err != nil {
 		return false, err
 	}
-	if !r.batch.fits(int(e.End-e.Delivery)+len(raw), r.MaxDeliveries) {
+	if !r.batch.fit(1, int(e.End-e.Delivery)+len(raw), r.MaxDeliveries) {
 		return true, nil
 	}
 	if raw == nil {

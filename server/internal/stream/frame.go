@@ -49,9 +49,9 @@ type batch struct {
 
 type run struct{ from, to uint32 }
 
-// fits reports whether another delivery of n bytes may join; the first always may.
-func (b *batch) fits(n, most int) bool {
-	return b.count == 0 || (b.count < most && b.size+n <= MaxFrame)
+// fit reports whether deliveries of so many bytes may join a frame of at most so many; the first always may.
+func (b *batch) fit(count, bytes, most int) bool {
+	return b.count == 0 && count == 1 || b.count+count <= most && b.size+bytes <= MaxFrame
 }
 
 // add takes count adjacent deliveries of a segment.
@@ -87,7 +87,7 @@ func (b *batch) addOwned(delivery []byte) {
 }
 
 func (b *batch) copyRuns() {
-	b.copied = make([]byte, 0, max(b.size, 1024))
+	b.copied = make([]byte, 0, max(1024, min(4*b.size, MaxFrame)))
 	for _, r := range b.runs {
 		b.copied = append(b.copied, b.segment.Bytes(r.from, r.to)...)
 	}
