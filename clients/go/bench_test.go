@@ -1,0 +1,101 @@
+package straw_test
+
+import (
+	"fmt"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	straw "github.com/straw-gateway/straw/clients/go"
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+)
+
+// BenchmarkReplay reads events as fast as they come, through the client and through the bare generated stub. What counts is
+// the ratio; both share the machine with the sender.
+//
+//	go test -run '^$' -bench Replay -count 5 ./clients/go
+func BenchmarkReplay(b *testing.B) {
+	target := replayer(b)
+	b.Run("client", func(b *testing.B) { benchmarkClient(b, target) })
+	b.Run("bare", func(b *testing.B) { benchmarkBare(b, target) })
+}
+
+func benchmarkClient(b *testing.B, target string) {
+	c, err := straw.Dial(target)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	b.ReportAllocs()
+	n := 0
+	for e, err := range c.Subscribe(b.Context(), straw.SubscribeOptions{Start: straw.Earliest()}) {
+		if err != nil || e.GetId() == "" {
+			b.Fatal(e, err)
+		}
+		if n++; n >= b.N {
+			break
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func benchmarkBare(b *testing.B, target string) {
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	b.ReportAllocs()
+	stream, err := strawv1.NewEventServiceClient(conn).Subscribe(b.Context(), &strawv1.SubscribeRequest{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for n := 0; n < b.N; {
+		f, err := stream.Recv()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, d := range f.GetDeliveries() {
+			if d.GetEvent().GetId() == "" {
+				b.Fatal(d)
+			}
+			n++
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// replayer is a gateway that sends one full frame, encoded once, for ever.
+func replayer(b *testing.B) (target string) {
+	g := newGateway(0)
+	g.script = func(_ int, _ *strawv1.SubscribeRequest, s grpc.ServerStreamingServer[straw.Frame]) error {
+		var encoded grpc.PreparedMsg
+		if err := encoded.Encode(s, fullFrame()); err != nil {
+			return err
+		}
+		for {
+			if err := s.SendMsg(&encoded); err != nil {
+				return err
+			}
+		}
+	}
+	l := listen(b, "127.0.0.1:0")
+	g.serve(b, l)
+	return l.Addr().String()
+}
+
+func fullFrame() *straw.Frame {
+	f := &straw.Frame{Cursor: "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
+	for i := range 256 {
+		count, query := int64(i), "senior platform engineer, Berlin"
+		f.Deliveries = append(f.Deliveries, &strawv1.Delivery{Event: &straw.Event{
+			Id: fmt.Sprintf("evt_%024d", i), Type: straw.TypeAnalysisCompleted, Source: "juicebox", Cursor: f.GetCursor(),
+			ReceiveTime: timestamppb.Now(), CreateTime: timestamppb.Now(),
+			Payload: &strawv1.Event_AnalysisCompleted{AnalysisCompleted: &straw.AnalysisCompleted{
+				AnalysisId: fmt.Sprintf("an_%024d", i), ResultCount: &count, Query: &query}},
+		}})
+	}
+	return f
+}
