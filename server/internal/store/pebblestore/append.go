@@ -1,0 +1,61 @@
+package pebblestore
+
+import (
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/store"
+)
+
+// Append stores an event and returns once it, or the original of which it is a duplicate, is on the disk.
+func (l *Log) Append(ctx context.Context, d *event.Draft) (store.Receipt, error) {
+	if err := l.disk.refusal(); err != nil {
+		return store.Receipt{}, err
+	}
+	c, err := l.submit(ctx, call{draft: d}, len(d.Encoded)+len(d.Raw))
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	return c.receipt, c.err
+}
+
+// commit adds another writer's mutations to the next batch, of about size bytes, and returns once they are on the disk.
+// They are applied in the order of the commits. write is called once, on the appender's goroutine, and must not block.
+func (l *Log) commit(ctx context.Context, size int, write func(*pebble.Batch)) error {
+	c, err := l.submit(ctx, call{write: write}, size)
+	if err != nil {
+		return err
+	}
+	return c.err
+}
+
+// submit hands a call to the appender and waits for its result.
+func (l *Log) submit(ctx context.Context, c call, size int) (*call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := l.refusal(); err != nil {
+		return nil, err
+	}
+	g, i, err := l.queue.add(c, size)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.await(ctx, g); err != nil {
+		return nil, err
+	}
+	return &g.calls[i], nil
+}
+
+func (l *Log) await(ctx context.Context, g *group) error {
+	select {
+	case <-g.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.failure.failed:
+		return l.refusal()
+	}
+}

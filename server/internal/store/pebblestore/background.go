@@ -1,0 +1,41 @@
+package pebblestore
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// diskEvery is how often the free space is looked at.
+const diskEvery = time.Second
+
+// start starts the goroutines that Close ends.
+func (l *Log) start() {
+	go l.runAppender()
+	go l.runPublisher()
+	var ctx context.Context
+	ctx, l.stop = context.WithCancel(context.Background())
+	l.checkDisk()
+	l.every(ctx, diskEvery, func() error { l.checkDisk(); return nil })
+	l.every(ctx, retentionEvery, func() error { return l.retain(ctx) })
+}
+
+// every does something again and again until the log is closed.
+func (l *Log) every(ctx context.Context, interval time.Duration, do func() error) {
+	l.background.Go(func() {
+		t := time.NewTicker(interval)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.failure.failed:
+				return
+			case <-t.C:
+			}
+			if err := do(); err != nil && !errors.Is(err, context.Canceled) {
+				l.opts.Logger.Error("background work on the store failed", "dir", l.dir, "err", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,83 @@
+package pebblestore
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// A failure is the first error after which the log must not go on.
+type failure struct {
+	mu     sync.Mutex
+	err    error
+	failed chan struct{}
+}
+
+func newFailure() failure { return failure{failed: make(chan struct{})} }
+
+func (f *failure) get() error {
+	select {
+	case <-f.failed:
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.err
+	default:
+		return nil
+	}
+}
+
+// set keeps the error if it is the first, and reports whether it is.
+func (f *failure) set(err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return false
+	}
+	f.err = err
+	close(f.failed)
+	return true
+}
+
+// fail makes the log refuse everything from now on.
+func (l *Log) fail(err error) {
+	if l.failure.set(err) {
+		l.opts.Logger.Error("the store has failed and must be reopened", "dir", l.dir, "err", err)
+	}
+}
+
+// refusal is how a call is answered once the log has failed; nil before.
+func (l *Log) refusal() error {
+	err := l.failure.get()
+	if err == nil || errors.Is(err, event.ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", event.ErrUnavailable, err)
+}
+
+// readError says what an error of a read means. Corruption fails the log.
+func (l *Log) readError(err error) error {
+	if pebble.IsCorruptionError(err) && !errors.Is(err, event.ErrCorrupt) {
+		err = fmt.Errorf("%w: %v", event.ErrCorrupt, err)
+	}
+	if !errors.Is(err, event.ErrCorrupt) {
+		return fmt.Errorf("%w: %v", event.ErrUnavailable, err)
+	}
+	l.fail(err)
+	// What failed first may name the file, which err needn't.
+	if first := l.failure.get(); errors.Is(first, event.ErrCorrupt) {
+		return first
+	}
+	return err
+}
+
+// corruption is the error that failed the log, if it is corruption: then nothing may be read either.
+func (l *Log) corruption() error {
+	if err := l.failure.get(); errors.Is(err, event.ErrCorrupt) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package pebblestore
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/straw-gateway/straw/server/internal/store"
+)
+
+// figures are what Stats tells.
+type figures struct {
+	mu    sync.Mutex
+	stats store.Stats
+	bytes uint64 // encoded events and raw bodies ever appended
+	// sized is when the size was last asked for: Pebble walks all its files to tell it.
+	sized time.Time
+}
+
+// Stats returns the log's figures.
+func (l *Log) Stats() store.Stats {
+	f := &l.figures
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now := time.Now(); now.Sub(f.sized) > time.Second && l.failure.get() == nil && l.enter() == nil {
+		f.sized, f.stats.SizeBytes = now, int64(l.db.Metrics().DiskSpaceUsage())
+		l.leave()
+	}
+	s := f.stats
+	s.ByType = slices.Clone(s.ByType)
+	if p := l.disk.problem.Load(); p != nil {
+		s.Problem = *p
+	}
+	if w := l.disk.warning.Load(); w != nil {
+		s.Warning = *w
+	}
+	return s
+}
+
+func (f *figures) restore(t *totals) {
+	f.stats.Unrecognized, f.bytes = int64(t.unrecognized), t.bytes
+	for n, count := range t.byType {
+		f.count(n, int64(count))
+	}
+}
+
+func (f *figures) count(n int, by int64) {
+	for n >= len(f.stats.ByType) {
+		f.stats.ByType = append(f.stats.ByType, 0)
+	}
+	f.stats.ByType[n] += by
+}
+
+// add counts a group that has become durable.
+func (f *figures) add(g *group) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range g.events {
+		f.count(int(g.events[i].Type), 1)
+	}
+	for i := range g.calls {
+		f.call(&g.calls[i])
+	}
+}
+
+func (f *figures) call(c *call) {
+	switch {
+	case c.draft == nil:
+	case c.receipt.Duplicate:
+		f.stats.Duplicates++
+		if c.receipt.Conflict {
+			f.stats.Conflicts++
+		}
+	default:
+		f.bytes += uint64(len(c.draft.Encoded) + len(c.draft.Raw))
+		if c.draft.Unrecognized {
+			f.stats.Unrecognized++
+		}
+	}
+}
+
+func (f *figures) storedBytes() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.bytes
+}

@@ -1,0 +1,53 @@
+package pebblestore
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// listener hears of what goes wrong inside Pebble.
+func (l *Log) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			l.fail(fmt.Errorf("%w: %s: %v", event.ErrCorrupt, i.Path, i.Details))
+		},
+		BackgroundError: func(err error) {
+			// A full disk is told by Stats, and passes. A cancelled compaction is none.
+			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, pebble.ErrCancelledCompaction) {
+				l.opts.Logger.Warn("the store could not tidy up", "dir", l.dir, "err", err)
+				return
+			}
+			l.fail(fmt.Errorf("writing a table: %w", err))
+		},
+		DiskSlow: func(i pebble.DiskSlowInfo) {
+			l.opts.Logger.Warn("the disk is slow", "file", i.Path, "op", i.OpType.String(), "took", i.Duration)
+		},
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			l.opts.Logger.Warn("the disk can't keep up: appends wait", "reason", i.Reason)
+		},
+		WriteStallEnd: func() { l.opts.Logger.Info("the disk has caught up") },
+	}
+}
+
+// logger is where Pebble logs.
+type logger struct{ log *Log }
+
+func (g logger) Infof(format string, args ...any) {
+	g.log.opts.Logger.Debug(fmt.Sprintf(format, args...))
+}
+
+func (g logger) Errorf(format string, args ...any) {
+	g.log.opts.Logger.Error(fmt.Sprintf(format, args...))
+}
+
+// Fatalf must not return: Pebble would go on as if nothing had happened, and might claim a success. The goroutine is held
+// forever, with what it has locked; the process is about to end.
+func (g logger) Fatalf(format string, args ...any) {
+	g.log.fail(fmt.Errorf(format, args...))
+	select {}
+}

@@ -1,0 +1,120 @@
+// Package pebblestore keeps the log in a Pebble database on the local disk: one process, one directory.
+//
+// Events wait in a queue. The appender takes what waits, finds the duplicates, gives out sequences and hands the batch to
+// Pebble, which writes it to its log and syncs that behind the appender's back. The publisher waits for the syncs, in
+// order, and only then raises the durable mark, tells the tail, and answers. All reading stops at the durable mark, for
+// Pebble itself shows a batch before its sync. Whatever else the store writes goes the same way and shares the same syncs.
+//
+// It never claims a success that the disk doesn't hold. Once a sync or the write-ahead log has failed, or stored bytes
+// turn out not to be what was written, it answers only with errors, and the process must end.
+package pebblestore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/store"
+)
+
+var errClosed = fmt.Errorf("%w: it is closed", event.ErrUnavailable)
+
+// A Log is a store.Log in a directory.
+type Log struct {
+	opts     Options
+	dir      string
+	db       *pebble.DB
+	lock     *pebble.Lock
+	opened   time.Time
+	identity event.Identity
+	types    event.Types // of the durable events
+
+	queue *queue
+	// slots has an element for each batch in flight, from being taken to being answered.
+	slots chan struct{}
+	// applied hands batches from the appender to the publisher, in order.
+	applied  chan *group
+	finished chan struct{} // closed when appender and publisher have ended
+
+	appender appender
+	figures  figures
+	disk     disk
+	hold     atomic.Pointer[func() event.Sequence]
+
+	// stop ends the background work, which background counts.
+	stop       context.CancelFunc
+	background sync.WaitGroup
+
+	durable       atomic.Uint64 // newest event that may be seen
+	durableCommit atomic.Uint64 // newest batch that is on the disk
+	floor         atomic.Uint64 // newest event that retention has removed
+
+	failure failure
+
+	// reading is held shared by whoever uses db, and exclusively to close it.
+	reading sync.RWMutex
+	closed  bool
+}
+
+var _ store.Log = (*Log)(nil)
+
+// maxInFlight bounds the batches between being taken and being answered.
+const maxInFlight = 4
+
+// Identity names the store.
+func (l *Log) Identity() event.Identity { return l.identity }
+
+// Types numbers the types of the durable events.
+func (l *Log) Types() *event.Types { return &l.types }
+
+// Bounds returns the readable stretch.
+func (l *Log) Bounds() store.Bounds {
+	// The floor first: it never passes the head, so the pair is never upside down.
+	floor := l.floor.Load()
+	return store.Bounds{Floor: event.Sequence(floor), Head: event.Sequence(l.durable.Load())}
+}
+
+// Failed is closed when the log has met an error after which it must not go on.
+func (l *Log) Failed() <-chan struct{} { return l.failure.failed }
+
+// Err is the error that closed Failed; nil before.
+func (l *Log) Err() error { return l.failure.get() }
+
+// enter begins the use of db, which leave ends.
+func (l *Log) enter() error {
+	l.reading.RLock()
+	if l.closed {
+		l.reading.RUnlock()
+		return errClosed
+	}
+	return nil
+}
+
+func (l *Log) leave() { l.reading.RUnlock() }
+
+// Close waits for what is in flight, ends the background work and releases the directory.
+func (l *Log) Close() error {
+	l.stop()
+	l.background.Wait()
+	l.queue.close()
+	<-l.finished
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	err := l.db.Close()
+	if e := l.lock.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("closing %s: %w", l.dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package pebblestore
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/straw-gateway/straw/server/internal/store"
+)
+
+// Options say how a store is opened. The zero value is fit for production, but keeps events forever.
+type Options struct {
+	// Tail and Observer are told of what becomes durable; nil for nobody.
+	Tail     store.Tail
+	Observer store.Observer
+	// Logger takes what operators should know; nil for slog.Default().
+	Logger *slog.Logger
+	// FS is where the store lies; nil for the disk.
+	FS vfs.FS
+	// Now is the wall clock; nil for time.Now.
+	Now func() time.Time
+
+	Retention Retention
+
+	// CacheBytes is the size of the block cache; zero for 256 MiB.
+	CacheBytes int64
+	// MemtableBytes is the size of one of the four memtables; zero for 32 MiB.
+	MemtableBytes int64
+	// MaxWaiting and MaxWaitingBytes bound the events that wait for the disk; beyond them Append fails with
+	// event.ErrOverloaded. Zero for 4,096 and 64 MiB.
+	MaxWaiting      int
+	MaxWaitingBytes int64
+	// MinFreeBytes is the free disk space, the memtables' aside, below which Append fails with event.ErrFull. Zero for
+	// 1 GiB.
+	MinFreeBytes uint64
+}
+
+const (
+	defaultCacheBytes    = 256 << 20
+	defaultMemtableBytes = 32 << 20
+	memtables            = 4
+	defaultMaxWaiting    = 4096
+	defaultWaitingBytes  = 64 << 20
+	defaultMinFree       = 1 << 30
+)
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	orDefault(&o.CacheBytes, defaultCacheBytes)
+	orDefault(&o.MemtableBytes, defaultMemtableBytes)
+	orDefault(&o.MaxWaiting, defaultMaxWaiting)
+	orDefault(&o.MaxWaitingBytes, defaultWaitingBytes)
+	orDefault(&o.MinFreeBytes, defaultMinFree)
+	return o
+}
+
+func orDefault[T int | int64 | uint64](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// formatMajorVersion is named, for with Pebble's default one flipped byte in a write-ahead log silently ends the log there:
+// from FormatWALSyncChunks on, each chunk says how far the log was synced when it was written.
+const formatMajorVersion = pebble.FormatValueSeparation
+
+// maxOpenFiles leaves most of a common limit of 1,024 to connections.
+const maxOpenFiles = 500
+
+func (o Options) pebble() *pebble.Options {
+	p := &pebble.Options{
+		FS:                          o.FS,
+		FormatMajorVersion:          formatMajorVersion,
+		CacheSize:                   o.CacheBytes,
+		MemTableSize:                uint64(o.MemtableBytes),
+		MemTableStopWritesThreshold: memtables,
+		MaxOpenFiles:                maxOpenFiles,
+		// A deleted range frees nothing until it is flushed.
+		FlushDelayDeleteRange:      10 * time.Second,
+		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
+	}
+	p.Experimental.SpanPolicyFunc = splitByPrefix
+	for i := range p.Levels {
+		p.Levels[i].FilterPolicy = dedupFilter{bloom.FilterPolicy(10)}
+	}
+	return p
+}
+
+// splitByPrefix ends tables where the first byte of the key changes. Events and raw bodies come in order, so their tables
+// then overlap no others and sink through the levels without being rewritten; only the tables of ids are merged.
+func splitByPrefix(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
+	if len(start) == 0 || start[0] == 0xff {
+		return policy, nil, nil
+	}
+	return policy, []byte{start[0] + 1}, nil
+}
+
+// dedupFilter is a Bloom filter of the ids alone: they are all that is looked up without being there.
+type dedupFilter struct{ bloom.FilterPolicy }
+
+func (f dedupFilter) Name() string { return "straw.dedup." + f.FilterPolicy.Name() }
+
+func (f dedupFilter) MayContain(t pebble.FilterType, filter, key []byte) bool {
+	return len(key) == 0 || key[0] != keyDedup || f.FilterPolicy.MayContain(t, filter, key)
+}
+
+func (f dedupFilter) NewWriter(t pebble.FilterType) pebble.FilterWriter {
+	return dedupFilterWriter{f.FilterPolicy.NewWriter(t)}
+}
+
+type dedupFilterWriter struct{ pebble.FilterWriter }
+
+func (w dedupFilterWriter) AddKey(key []byte) {
+	if len(key) > 0 && key[0] == keyDedup {
+		w.FilterWriter.AddKey(key)
+	}
+}

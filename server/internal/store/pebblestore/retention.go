@@ -1,0 +1,109 @@
+package pebblestore
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// Retention says how long events are kept. A zero limit is none.
+type Retention struct {
+	// Age and Bytes (of encoded events and raw bodies) limit what is kept and no longer held.
+	Age   time.Duration
+	Bytes int64
+	// HardAge and HardBytes limit what is kept in any case. Negative HardBytes is 80 % of the disk.
+	HardAge   time.Duration
+	HardBytes int64
+}
+
+// DefaultRetention keeps 30 days, and what is held for 90 days or up to 80 % of the disk.
+var DefaultRetention = Retention{Age: 30 * 24 * time.Hour, HardAge: 90 * 24 * time.Hour, HardBytes: -1}
+
+// retentionEvery is how often events are removed.
+const retentionEvery = time.Minute
+
+// SetHold names a function that tells the position after which events are still owed to someone: within the hard limits,
+// they are kept. It is called before each round of retention, and must not block.
+func (l *Log) SetHold(hold func() event.Sequence) { l.hold.Store(&hold) }
+
+// retain removes what needn't be kept any longer, up to a mark.
+func (l *Log) retain(ctx context.Context) error {
+	floor, err := l.retentionFloor()
+	if err != nil || uint64(floor) <= l.floor.Load() {
+		return err
+	}
+	// The new floor must be on the disk before it shows: it never falls, and a crash must not bring it down.
+	err = l.commit(ctx, 64, func(b *pebble.Batch) {
+		_ = b.Set([]byte{keyFloor}, binary.BigEndian.AppendUint64(nil, uint64(floor)), nil)
+	})
+	if err != nil {
+		return fmt.Errorf("raising the floor: %w", err)
+	}
+	l.floor.Store(uint64(floor))
+	l.opts.Logger.Info("retention has removed events", "dir", l.dir, "through", floor)
+	return l.clear(ctx, floor)
+}
+
+// clear deletes everything up to the floor. Doing it again does no harm. The mark at the floor itself stays, for the
+// figures of what follows count from there.
+func (l *Log) clear(ctx context.Context, floor event.Sequence) error {
+	return l.commit(ctx, 256, func(b *pebble.Batch) {
+		for _, r := range []struct {
+			prefix byte
+			end    event.Sequence
+		}{{keyEvent, floor + 1}, {keyRaw, floor + 1}, {keyMark, floor}} {
+			start, end := makeSequenceKey(r.prefix, 0), makeSequenceKey(r.prefix, r.end)
+			_ = b.DeleteRange(start[:], end[:], nil)
+		}
+	})
+}
+
+// retentionFloor returns the mark that retention should raise the floor to.
+func (l *Log) retentionFloor() (event.Sequence, error) {
+	if err := l.enter(); err != nil {
+		return 0, err
+	}
+	defer l.leave()
+	r := l.opts.Retention
+	soft, err := l.limit(r.Age, r.Bytes)
+	if err != nil {
+		return 0, err
+	}
+	if hold := l.hold.Load(); hold != nil {
+		soft = min(soft, (*hold)()/markEvery*markEvery)
+	}
+	hard, err := l.limit(r.HardAge, l.hardBytes())
+	return max(soft, hard), err
+}
+
+// hardBytes is the hard limit in bytes.
+func (l *Log) hardBytes() int64 {
+	if l.opts.Retention.HardBytes >= 0 {
+		return l.opts.Retention.HardBytes
+	}
+	u, err := l.opts.FS.GetDiskUsage(l.dir)
+	if err != nil {
+		return 0
+	}
+	return int64(u.TotalBytes / 5 * 4)
+}
+
+// limit returns the newest mark that is older than age, or has more than so many bytes after it.
+func (l *Log) limit(age time.Duration, bytes int64) (event.Sequence, error) {
+	b := l.Bounds()
+	oldest := int64(math.MinInt64)
+	if age > 0 {
+		oldest = nanos(l.opts.Now().Add(-age))
+	}
+	passed := uint64(0)
+	if stored := l.figures.storedBytes(); bytes > 0 && stored > uint64(bytes) {
+		passed = stored - uint64(bytes)
+	}
+	return l.lastMark(b.Floor, b.Head, func(t *totals) bool { return t.order < oldest || t.bytes <= passed && passed > 0 })
+}
