@@ -49,6 +49,13 @@ func (l *Log) fail(err error) {
 	}
 }
 
+// hang fails the log and never returns.
+func (l *Log) hang(err error) {
+	l.fail(err)
+	l.hangOnce.Do(func() { close(l.hanging) })
+	select {}
+}
+
 // refusal is how a call is answered once the log has failed; nil before.
 func (l *Log) refusal() error {
 	err := l.failure.get()

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/straw-gateway/straw/server/internal/event"
 )
@@ -24,14 +26,18 @@ func (l *Log) listener() *pebble.EventListener {
 			}
 			l.fail(fmt.Errorf("writing a table: %w", err))
 		},
-		DiskSlow: func(i pebble.DiskSlowInfo) {
-			l.opts.Logger.Warn("the disk is slow", "file", i.Path, "op", i.OpType.String(), "took", i.Duration)
-		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			l.opts.Logger.Warn("the disk can't keep up: appends wait", "reason", i.Reason)
 		},
 		WriteStallEnd: func() { l.opts.Logger.Info("the disk has caught up") },
 	}
+}
+
+// slowDisk is how long an operation on the disk may take before it is logged.
+const slowDisk = 5 * time.Second
+
+func (l *Log) diskSlow(i vfs.DiskSlowInfo) {
+	l.opts.Logger.Warn("the disk is slow", "file", i.Path, "op", i.OpType.String(), "took", i.Duration)
 }
 
 // logger is where Pebble logs.
@@ -48,6 +54,5 @@ func (g logger) Errorf(format string, args ...any) {
 // Fatalf must not return: Pebble would go on as if nothing had happened, and might claim a success. The goroutine is held
 // forever, with what it has locked; the process is about to end.
 func (g logger) Fatalf(format string, args ...any) {
-	g.log.fail(fmt.Errorf(format, args...))
-	select {}
+	g.log.hang(fmt.Errorf(format, args...))
 }

@@ -11,12 +11,15 @@ package pebblestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/store"
@@ -30,6 +33,8 @@ type Log struct {
 	dir      string
 	db       *pebble.DB
 	lock     *pebble.Lock
+	fs       vfs.FS // as Pebble sees it
+	health   io.Closer
 	opened   time.Time
 	identity event.Identity
 	types    event.Types // of the durable events
@@ -54,7 +59,11 @@ type Log struct {
 	durableCommit atomic.Uint64 // newest batch that is on the disk
 	floor         atomic.Uint64 // newest event that retention has removed
 
-	failure failure
+	waterline *waterline
+	failure   failure
+	// hanging is closed once a goroutine is held in Pebble, which can't be closed any more.
+	hanging  chan struct{}
+	hangOnce sync.Once
 
 	// reading is held shared by whoever uses db, and exclusively to close it.
 	reading sync.RWMutex
@@ -97,24 +106,47 @@ func (l *Log) enter() error {
 
 func (l *Log) leave() { l.reading.RUnlock() }
 
-// Close waits for what is in flight, ends the background work and releases the directory.
+// closePatience bounds how long Close waits for batches that may never end because the log has failed.
+const closePatience = 5 * time.Second
+
+// Close waits for what is in flight, ends the background work and releases the directory. Once the log has failed it may
+// leave Pebble as it is, with the directory locked until the process ends.
 func (l *Log) Close() error {
 	l.stop()
 	l.background.Wait()
 	l.queue.close()
-	<-l.finished
+	if !l.drained() {
+		return l.Err()
+	}
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	if l.closed {
 		return nil
 	}
 	l.closed = true
-	err := l.db.Close()
-	if e := l.lock.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := errors.Join(l.waterline.close(), l.release()); err != nil {
 		return fmt.Errorf("closing %s: %w", l.dir, err)
 	}
-	return nil
+	return l.Err()
+}
+
+// drained waits until every batch is answered; false if that won't happen.
+func (l *Log) drained() bool {
+	select {
+	case <-l.finished:
+		return true
+	case <-l.failure.failed:
+	}
+	select {
+	case <-l.finished:
+		return true
+	case <-l.hanging:
+	case <-time.After(closePatience):
+	}
+	return false
+}
+
+// release closes the database and gives the directory free.
+func (l *Log) release() error {
+	return errors.Join(l.db.Close(), l.lock.Close(), l.health.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -26,15 +27,39 @@ func Open(dir string, o Options) (*Log, error) {
 		applied:  make(chan *group, maxInFlight),
 		finished: make(chan struct{}),
 		failure:  newFailure(),
+		hanging:  make(chan struct{}),
 	}
-	if err := l.openDB(); err != nil {
+	l.fs, l.health = l.opts.FS, io.NopCloser(nil)
+	if l.fs == vfs.Default {
+		l.fs, l.health = vfs.WithDiskHealthChecks(l.fs, slowDisk, nil, l.diskSlow)
+	}
+	l.fs = guardFS{l.fs, l}
+	opened := make(chan error, 1)
+	go func() { opened <- l.open() }()
+	select {
+	case err := <-opened:
+		if err == nil {
+			return l, nil
+		}
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
+	case <-l.hanging:
+		return nil, fmt.Errorf("opening the store in %s: %w", dir, l.Err())
 	}
-	if err := l.takeUp(); err != nil {
-		return nil, fmt.Errorf("opening the store in %s: %w", dir, errors.Join(err, l.release()))
+}
+
+func (l *Log) open() error {
+	if err := l.openDB(); err != nil {
+		return errors.Join(err, l.health.Close())
+	}
+	err := l.takeUp()
+	if err == nil {
+		l.waterline, err = openWaterline(l.opts.FS, l.dir, ownIncarnation(l.identity))
+	}
+	if err != nil {
+		return errors.Join(err, l.release())
 	}
 	l.start()
-	return l, nil
+	return nil
 }
 
 // absolute makes a directory of the disk absolute: Pebble tells directories apart by name.
@@ -47,33 +72,36 @@ func absolute(fs vfs.FS, dir string) string {
 
 // openDB locks the directory and opens the database in it.
 func (l *Log) openDB() error {
-	if err := l.opts.FS.MkdirAll(l.dir, 0o700); err != nil {
+	if err := l.fs.MkdirAll(l.dir, 0o700); err != nil {
 		return err
 	}
-	lock, err := pebble.LockDirectory(l.dir, l.opts.FS)
+	lock, err := pebble.LockDirectory(l.dir, l.fs)
 	if err != nil {
 		return fmt.Errorf("%w: another process has it open (%v)", event.ErrUnavailable, err)
 	}
-	p := l.opts.pebble()
-	p.Lock = lock
-	p.Logger = logger{l}
-	p.EventListener = l.listener()
-	db, err := pebble.Open(l.dir, p)
-	if err != nil {
-		return errors.Join(l.openError(err), lock.Close())
+	l.lock = lock
+	if err = l.checkLogs(); err == nil {
+		l.db, err = l.openPebble(false)
 	}
-	l.db, l.lock = db, lock
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
 	return nil
 }
 
-func (l *Log) openError(err error) error {
+func (l *Log) openPebble(readOnly bool) (*pebble.DB, error) {
+	p := l.opts.pebble()
+	p.FS = l.fs
+	p.Lock = l.lock
+	p.ReadOnly = readOnly
+	p.Logger = logger{l}
+	p.EventListener = l.listener()
+	db, err := pebble.Open(l.dir, p)
 	if pebble.IsCorruptionError(err) {
-		return fmt.Errorf("%w: %v", event.ErrCorrupt, err)
+		err = fmt.Errorf("%w: %v", event.ErrCorrupt, err)
 	}
-	return err
+	return db, err
 }
-
-func (l *Log) release() error { return errors.Join(l.db.Close(), l.lock.Close()) }
 
 // takeUp reads what the store knows of itself, or writes it into a new one.
 func (l *Log) takeUp() error {
@@ -93,6 +121,9 @@ func (l *Log) takeUp() error {
 
 // create makes a new store.
 func (l *Log) create() error {
+	if err := l.mustBeEmpty(); err != nil {
+		return err
+	}
 	id := event.Identity{Lineage: []event.Incarnation{{}}}
 	rand.Read(id.Store[:])
 	rand.Read(id.Lineage[0].ID[:])
@@ -114,8 +145,28 @@ func (l *Log) create() error {
 	if err := l.db.Apply(b, pebble.Sync); err != nil {
 		return err
 	}
+	// Pebble began its first log before it knew the format, without synced offsets. A flush makes it begin another.
+	if err := l.db.Flush(); err != nil {
+		return err
+	}
 	return l.restore()
 }
+
+// mustBeEmpty refuses a database of something else.
+func (l *Log) mustBeEmpty() error {
+	iter, err := l.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	defer iter.Close()
+	if iter.First() {
+		return errors.New("the directory holds another program's database")
+	}
+	return iter.Error()
+}
+
+// ownIncarnation is the last of a lineage, which is never empty.
+func ownIncarnation(id event.Identity) [4]byte { return id.Lineage[len(id.Lineage)-1].ID }
 
 // restore takes up where the newest batch left off.
 func (l *Log) restore() error {
@@ -125,11 +176,7 @@ func (l *Log) restore() error {
 	if err := l.restoreTypes(); err != nil {
 		return err
 	}
-	value, err := l.get([]byte{keyHead})
-	if err != nil {
-		return fmt.Errorf("%w: it has no head record", event.ErrCorrupt)
-	}
-	h, err := decodeHead(value)
+	h, err := l.storedHead()
 	if err != nil {
 		return err
 	}
@@ -146,10 +193,18 @@ func (l *Log) restore() error {
 	return nil
 }
 
+func (l *Log) storedHead() (head, error) {
+	value, err := l.get([]byte{keyHead})
+	if err != nil {
+		return head{}, fmt.Errorf("%w: it has no head record: %w", event.ErrCorrupt, err)
+	}
+	return decodeHead(value)
+}
+
 func (l *Log) restoreIdentity() error {
 	value, err := l.get([]byte{keyIdentity})
 	if err != nil {
-		return fmt.Errorf("%w: it has no identity", event.ErrCorrupt)
+		return fmt.Errorf("%w: it has no identity: %w", event.ErrCorrupt, err)
 	}
 	l.identity, err = decodeIdentity(value)
 	return err

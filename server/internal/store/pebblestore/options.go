@@ -80,7 +80,6 @@ const maxOpenFiles = 500
 
 func (o Options) pebble() *pebble.Options {
 	p := &pebble.Options{
-		FS:                          o.FS,
 		FormatMajorVersion:          formatMajorVersion,
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.MemtableBytes),

@@ -12,7 +12,11 @@ func (l *Log) runPublisher() {
 		if err := l.settle(g); err != nil {
 			l.fail(err)
 		}
-		g.finish(l.refusal())
+		err := l.refusal()
+		g.finish(err)
+		if err == nil && g.commit > 0 {
+			l.waterline.write(g.commit)
+		}
 		<-l.slots
 	}
 }

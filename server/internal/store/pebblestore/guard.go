@@ -1,0 +1,101 @@
+package pebblestore
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A guardFS fails the log at the first error of a write-ahead log, and never returns it to Pebble. Pebble has no way back
+// from there: depending on where it stands it panics with its locks held, or tears the process down without a word.
+// Holding the goroutine forever leaves the process the time to say what happened, drain, and end.
+type guardFS struct {
+	vfs.FS
+	log *Log
+}
+
+func (g guardFS) Unwrap() vfs.FS { return g.FS }
+
+// vital reports whether a file is a write-ahead log of the store, whose copies in a backup aren't.
+func (g guardFS) vital(name string) bool {
+	return strings.HasSuffix(name, ".log") && g.PathDir(name) == g.log.dir
+}
+
+func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := g.FS.Create(name, c)
+	if g.vital(name) {
+		return g.guard("create", name, f, err), nil
+	}
+	return f, err
+}
+
+func (g guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := g.FS.ReuseForWrite(old, name, c)
+	if g.vital(name) {
+		return g.guard("reuse "+old+" as", name, f, err), nil
+	}
+	return f, err
+}
+
+// OpenDir opens a directory for syncing.
+func (g guardFS) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	if err == nil && name == g.log.dir {
+		return guardFile{f, g.log, name}, nil
+	}
+	return f, err
+}
+
+func (g guardFS) guard(op, name string, f vfs.File, err error) vfs.File {
+	if err != nil {
+		g.log.hang(fmt.Errorf("%s %s: %w", op, name, err))
+	}
+	return guardFile{f, g.log, name}
+}
+
+// A guardFile is a write-ahead log, or the directory in which it is.
+type guardFile struct {
+	vfs.File
+	log  *Log
+	name string
+}
+
+func (f guardFile) check(op string, err error) {
+	if err != nil {
+		f.log.hang(fmt.Errorf("%s %s: %w", op, f.name, err))
+	}
+}
+
+func (f guardFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	f.check("write", err)
+	return n, nil
+}
+
+func (f guardFile) Sync() error {
+	f.check("sync", f.File.Sync())
+	return nil
+}
+
+func (f guardFile) SyncData() error {
+	f.check("sync", f.File.SyncData())
+	return nil
+}
+
+func (f guardFile) SyncTo(length int64) (full bool, err error) {
+	full, err = f.File.SyncTo(length)
+	f.check("sync", err)
+	return full, nil
+}
+
+func (f guardFile) Stat() (vfs.FileInfo, error) {
+	info, err := f.File.Stat()
+	f.check("stat", err)
+	return info, nil
+}
+
+func (f guardFile) Close() error {
+	f.check("close", f.File.Close())
+	return nil
+}
