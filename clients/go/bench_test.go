@@ -23,6 +23,7 @@ func BenchmarkReplay(b *testing.B) {
 }
 
 func benchmarkClient(b *testing.B, target string) {
+	b.Helper()
 	c, err := straw.Dial(target)
 	if err != nil {
 		b.Fatal(err)
@@ -42,6 +43,7 @@ func benchmarkClient(b *testing.B, target string) {
 }
 
 func benchmarkBare(b *testing.B, target string) {
+	b.Helper()
 	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		b.Fatal(err)
@@ -69,6 +71,7 @@ func benchmarkBare(b *testing.B, target string) {
 
 // replayer is a gateway that sends one full frame, encoded once, for ever.
 func replayer(b *testing.B) (target string) {
+	b.Helper()
 	g := newGateway(0)
 	g.script = func(_ int, _ *strawv1.SubscribeRequest, s grpc.ServerStreamingServer[straw.Frame]) error {
 		var encoded grpc.PreparedMsg

@@ -20,6 +20,7 @@ import (
 
 // startInMemory serves the gateway without a network, so that a synctest bubble's clock can run.
 func (g *gateway) startInMemory(t *testing.T) *straw.Client {
+	t.Helper()
 	l := bufconn.Listen(1 << 20)
 	g.serve(t, l)
 	dialer := func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }
@@ -74,7 +75,7 @@ func TestSlowLoopAndIdleLogKeepTheConnection(t *testing.T) {
 			}
 			switch {
 			case len(f.GetDeliveries()) > 0:
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 			case f.GetHeartbeatInterval() == nil:
 				if heartbeats++; heartbeats == 300 { // more than the hour's, which were waiting
 					cancel()
@@ -180,14 +181,14 @@ func TestCursorIsSavedOnceAnInterval(t *testing.T) {
 			}
 			if n++; n == events {
 				// Nothing more comes: the timer saves what is pending, without a frame to drive it.
-				time.Sleep(6 * time.Second)
+				<-time.After(6 * time.Second)
 				synctest.Wait()
 				if store.cursor != "c100" {
 					t.Errorf("saved %q while idle, want c100", store.cursor)
 				}
 				break
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		if len(store.saves) < 15 || len(store.saves) > 21 {
 			t.Errorf("%d saves in %d s at one each 5 s: %v", len(store.saves), events, store.saves)

@@ -54,7 +54,7 @@ func (path fileCursor) Save(_ context.Context, cursor string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once it is renamed
+	defer func() { _ = os.Remove(f.Name()) }() // fails once it is renamed
 	_, err = f.WriteString(cursor + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

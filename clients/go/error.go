@@ -83,7 +83,7 @@ func ReasonOf(err error) Reason {
 
 // wrapError gives an error of grpc its type. It leaves nil, io.EOF and an *Error as they are.
 func wrapError(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	if _, ok := errors.AsType[*Error](err); ok {

@@ -2,7 +2,27 @@ package straw
 
 import strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 
-// The messages of the API, under shorter names.
+// What an event says; see Payload.
+type (
+	// AnalysisCompleted says that a people-search analysis finished.
+	AnalysisCompleted = strawv1.AnalysisCompleted
+	// DatasetUpdated says that a dataset has new records.
+	DatasetUpdated = strawv1.DatasetUpdated
+	// ExportReady says that an export can be downloaded from Juicebox, for one hour.
+	ExportReady = strawv1.ExportReady
+	// QuotaWarning says that the account nears, or has reached, its quota.
+	QuotaWarning = strawv1.QuotaWarning
+	// SearchAlert says that a saved search matched new candidates.
+	SearchAlert = strawv1.SearchAlert
+	// ExportStored says that the gateway holds an export, whether or not Juicebox's link still lives.
+	ExportStored = strawv1.ExportStored
+	// ExportFailed says that the gateway couldn't fetch an export and has given up.
+	ExportFailed = strawv1.ExportFailed
+	// Unrecognized is an authentic webhook that has no typed form; its body is in Event.Raw.
+	Unrecognized = strawv1.Unrecognized
+)
+
+// The stream's messages.
 type (
 	// Event is one thing that happened.
 	Event = strawv1.Event
@@ -10,15 +30,6 @@ type (
 	Frame = strawv1.SubscribeResponse
 	// Gap is a stretch of the log that retention removed before it was read.
 	Gap = strawv1.Gap
-
-	AnalysisCompleted = strawv1.AnalysisCompleted
-	DatasetUpdated    = strawv1.DatasetUpdated
-	ExportReady       = strawv1.ExportReady
-	QuotaWarning      = strawv1.QuotaWarning
-	SearchAlert       = strawv1.SearchAlert
-	ExportStored      = strawv1.ExportStored
-	ExportFailed      = strawv1.ExportFailed
-	Unrecognized      = strawv1.Unrecognized
 )
 
 // The types of event that this version of the client knows. Types are an open set: compare, but don't rely on the list.

@@ -27,13 +27,17 @@ func exampleGateway() (target string, stop func()) {
 		{Id: "evt_3", Type: "profile.enriched", Cursor: "c3", Payload: &strawv1.Event_Unrecognized{
 			Unrecognized: &straw.Unrecognized{Detail: `"profile.enriched" is not a type that this gateway knows`}}},
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
 	server := grpc.NewServer()
 	strawv1.RegisterEventServiceServer(server, g)
-	go server.Serve(l)
+	go func() {
+		if err := server.Serve(l); err != nil {
+			log.Fatal(err)
+		}
+	}()
 	return l.Addr().String(), server.Stop
 }
 
@@ -82,7 +86,7 @@ func ExampleFileCursor() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 
 	opts := straw.SubscribeOptions{
 		Start:       straw.Earliest(), // until the first event is processed

@@ -177,7 +177,7 @@ func (g *gateway) serve(t testing.TB, l net.Listener, opts ...grpc.ServerOption)
 
 func listen(t testing.TB, address string) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +204,7 @@ func (g *gateway) start(t *testing.T) *straw.Client {
 
 // bounded is a context that ends long after any healthy test.
 func bounded(t *testing.T) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, fmt.Errorf("the test took a minute"))
 	t.Cleanup(cancel)
 	return ctx

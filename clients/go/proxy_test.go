@@ -1,6 +1,7 @@
 package straw_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -25,8 +26,9 @@ type treatment struct {
 }
 
 func newProxy(t *testing.T, target string, treat func(connection int) treatment) *proxy {
+	t.Helper()
 	p := &proxy{listener: listen(t, "127.0.0.1:0"), target: target, treat: treat, open: map[net.Conn]bool{}}
-	p.conns.Go(p.accept)
+	p.conns.Go(func() { p.accept(t.Context()) })
 	t.Cleanup(p.close)
 	return p
 }
@@ -44,13 +46,13 @@ func (p *proxy) close() {
 	p.conns.Wait()
 }
 
-func (p *proxy) accept() {
+func (p *proxy) accept(ctx context.Context) {
 	for n := 1; ; n++ {
 		client, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := new(net.Dialer).DialContext(ctx, "tcp", p.target)
 		if err != nil {
 			client.Close()
 			continue
@@ -59,7 +61,7 @@ func (p *proxy) accept() {
 			return
 		}
 		how := p.treat(n)
-		p.conns.Go(func() { io.Copy(server, client); server.Close() })
+		p.conns.Go(func() { _, _ = io.Copy(server, client); server.Close() })
 		p.conns.Go(func() { how.pass(client, server) })
 	}
 }
@@ -78,17 +80,18 @@ func (p *proxy) track(conns ...net.Conn) bool {
 	return p.open != nil
 }
 
+// pass copies until either side ends or it is time to misbehave; how a side ended makes no difference.
 func (how treatment) pass(client, server net.Conn) {
-	switch {
-	case how.cutAfter > 0:
-		io.CopyN(client, server, int64(how.cutAfter))
-	case how.hangAfter > 0:
-		io.CopyN(client, server, int64(how.hangAfter))
-		io.Copy(io.Discard, server)
+	if how.hangAfter > 0 {
+		_, _ = io.CopyN(client, server, int64(how.hangAfter))
+		_, _ = io.Copy(io.Discard, server)
 		return
-	default:
-		io.Copy(client, server)
 	}
+	var passed io.Reader = server
+	if how.cutAfter > 0 {
+		passed = io.LimitReader(server, int64(how.cutAfter))
+	}
+	_, _ = io.Copy(client, passed)
 	client.Close()
 	server.Close()
 }

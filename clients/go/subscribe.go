@@ -2,6 +2,7 @@ package straw
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -129,7 +130,7 @@ func (c *Client) Subscribe(ctx context.Context, opts SubscribeOptions) iter.Seq2
 			}
 			return f.GetGap() == nil || yield(nil, &GapError{f.GetGap()})
 		})
-		if err != nil && err != errLeft {
+		if err != nil && !errors.Is(err, errLeft) {
 			yield(nil, err)
 		}
 	}
@@ -142,7 +143,7 @@ func (c *Client) Frames(ctx context.Context, opts SubscribeOptions) iter.Seq2[*F
 	return func(yield func(*Frame, error) bool) {
 		s := newSubscription(c, opts)
 		err := s.run(ctx, func(f *Frame) bool { return yield(f, nil) })
-		if err != nil && err != errLeft {
+		if err != nil && !errors.Is(err, errLeft) {
 			yield(nil, err)
 		}
 	}

@@ -167,7 +167,7 @@ func TestSubscribeEndsWithContext(t *testing.T) {
 		}
 		last = err
 	}
-	if last != why {
+	if !errors.Is(last, why) {
 		t.Errorf("ended with %v, want the context's cause", last)
 	}
 }
@@ -180,7 +180,7 @@ func TestCloseEndsSubscriptions(t *testing.T) {
 			c.Close()
 		}
 	}
-	if last != straw.ErrClosed {
+	if !errors.Is(last, straw.ErrClosed) {
 		t.Errorf("ended with %v, want ErrClosed", last)
 	}
 }
@@ -230,6 +230,7 @@ func TestGap(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	expired := failure(codes.OutOfRange, "CURSOR_EXPIRED", map[string]string{"oldest": "c8"})
 	tooMany := failure(codes.ResourceExhausted, "TOO_MANY_STREAMS", map[string]string{"limit": "1"})
 	draining := failure(codes.Unavailable, "DRAINING", nil)

@@ -65,9 +65,9 @@ func (s *subscription) run(ctx context.Context, deliver func(*Frame) bool) (err 
 	for {
 		err := s.connect(ctx, deliver)
 		switch {
-		case err == io.EOF && s.request.EndAtHead:
+		case errors.Is(err, io.EOF) && s.request.EndAtHead:
 			return nil
-		case err == errLeft:
+		case errors.Is(err, errLeft):
 			return err
 		case s.client.closed.Err() != nil:
 			return ErrClosed
@@ -154,7 +154,7 @@ func (s *subscription) processed(cursor string) {
 
 // ended returns why a stream did.
 func ended(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause == errSilent {
+	if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
 		return cause
 	}
 	return err
@@ -162,7 +162,7 @@ func ended(ctx context.Context, err error) error {
 
 // recoverable tells whether connecting again can help.
 func (s *subscription) recoverable(err error) bool {
-	if err == io.EOF || err == errSilent {
+	if errors.Is(err, io.EOF) || errors.Is(err, errSilent) {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
@@ -182,13 +182,13 @@ func (s *subscription) retreat(ctx context.Context, err error) error {
 	s.failures++
 	delay := s.pause + jitter(s.failures)
 	s.pause = 0
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errEarlyEnd
 	}
 	if s.hooks.Disconnected != nil {
 		s.hooks.Disconnected(err, delay)
 	}
-	if err == errSilent {
+	if errors.Is(err, errSilent) {
 		s.disown()
 		conn, err := s.client.dial()
 		if err != nil {
@@ -208,7 +208,7 @@ func (s *subscription) events() strawv1.EventServiceClient {
 
 func (s *subscription) disown() {
 	if s.own != nil {
-		s.own.Close()
+		_ = s.own.Close() // a second Close is all that it could complain about
 		s.own = nil
 	}
 }

@@ -76,28 +76,28 @@ func (s *Blobs) UnmarshalText(b []byte) error {
 	if err != nil {
 		return errors.New("isn't a URL such as s3://BUCKET?endpoint=HOST")
 	}
-	return s.bucket(u)
+	*s, err = parseBucket(u)
+	return err
 }
 
-func (s *Blobs) bucket(u *url.URL) error {
+func parseBucket(u *url.URL) (Blobs, error) {
 	if !bucketName.MatchString(u.Host) {
-		return fmt.Errorf("names no bucket: %q isn't 3 to 63 lower-case letters, digits, dots and dashes", u.Host)
+		return Blobs{}, fmt.Errorf("names no bucket: %q isn't 3 to 63 lower-case letters, digits, dots and dashes", u.Host)
 	}
 	if u.User != nil {
-		return errors.New("has credentials in it; give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		return Blobs{}, errors.New("has credentials in it; give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	if u.Path != "" && u.Path != "/" {
-		return fmt.Errorf("has a path, %q; the bucket is the gateway's own", u.Path)
+		return Blobs{}, fmt.Errorf("has a path, %q; the bucket is the gateway's own", u.Path)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return errors.New("has a malformed query")
+		return Blobs{}, errors.New("has a malformed query")
 	}
 	for key := range query {
 		if key != "endpoint" && key != "region" {
-			return fmt.Errorf("has an unknown parameter %q; there are endpoint and region", key)
+			return Blobs{}, fmt.Errorf("has an unknown parameter %q; there are endpoint and region", key)
 		}
 	}
-	*s = Blobs{Bucket: u.Host, Endpoint: query.Get("endpoint"), Region: query.Get("region")}
-	return nil
+	return Blobs{Bucket: u.Host, Endpoint: query.Get("endpoint"), Region: query.Get("region")}, nil
 }
