@@ -36,7 +36,8 @@ type Config struct {
 	LogLevel  slog.Level `flag:"log-level" env:"STRAW_LOG_LEVEL" default:"info" kind:"debug|info|warn|error" help:"What is logged, on standard error."`
 	LogFormat LogFormat  `flag:"log-format" env:"STRAW_LOG_FORMAT" default:"text" kind:"text|json" help:"How it is written."`
 
-	sources map[string]Source // by flag
+	sources  map[string]Source // by flag
+	warnings []string
 }
 
 // A Source is where a setting's value came from.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,18 +52,27 @@ var otherVars = []string{fileEnv, "STRAW_ADDR", "STRAW_TOKEN", "STRAW_WEBHOOK_UR
 // kubernetesVars are what Kubernetes sets for a service named straw or straw-something.
 var kubernetesVars = regexp.MustCompile(`^STRAW_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// unknownEnv refuses variables that look like settings and aren't: a misspelled one must not go unnoticed.
-func unknownEnv(environ []string) error {
+// misspelling is how many edits may lie between a variable and the setting that was meant.
+const misspelling = 2
+
+// checkEnv judges the variables that look like settings and are none: a misspelled one is an error, for it must not go
+// unnoticed; another may be somebody else's, such as a test's, and is worth a warning.
+func checkEnv(environ []string) (warnings []string, err error) {
 	known := slices.Clone(otherVars)
 	for _, f := range fields {
 		known = append(known, f.Env...)
 	}
 	var errs []error
-	for name := range parseEnviron(environ) {
-		if strings.HasPrefix(name, ownPrefix) && !slices.Contains(known, name) && !kubernetesVars.MatchString(name) {
-			errs = append(errs, fmt.Errorf("%s is set, but there is no such setting%s", name, suggest(name, known)))
+	for _, name := range slices.Sorted(maps.Keys(parseEnviron(environ))) {
+		if !strings.HasPrefix(name, ownPrefix) || slices.Contains(known, name) || kubernetesVars.MatchString(name) {
+			continue
 		}
+		nearest, distance := nearest(name, known)
+		if distance <= misspelling {
+			errs = append(errs, fmt.Errorf("%s is set, but there is no such setting; did you mean %s?", name, nearest))
+			continue
+		}
+		warnings = append(warnings, name+" is set, but there is no such setting")
 	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(errs...)
+	return warnings, errors.Join(errs...)
 }

@@ -70,6 +70,9 @@ func fieldsNamed(names ...string) (found []Field) {
 
 func (f Field) of(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().Field(f.index) }
 
+// Warnings are sentences about what is probably a mistake.
+func (c *Config) Warnings() []string { return c.warnings }
+
 // A Setting is a field's value in a Config.
 type Setting struct {
 	Name string

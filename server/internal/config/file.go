@@ -80,7 +80,8 @@ func unknownKeys(path string, values map[string]any) error {
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(known, key) {
-			errs = append(errs, fmt.Errorf("%s has the key %q, but there is no such setting%s", path, key, suggest(key, known)))
+			meant, _ := nearest(key, known)
+			errs = append(errs, fmt.Errorf("%s has the key %q, but there is no such setting; the nearest is %s", path, key, meant))
 		}
 	}
 	return errors.Join(errs...)

@@ -22,9 +22,11 @@ type Input struct {
 // Load reads, parses and validates every setting. Its error has a line for each thing that is wrong.
 func Load(in Input) (*Config, error) {
 	c, err := in.load(fields)
-	if err := errors.Join(unknownEnv(in.Environ), err); err != nil {
+	warnings, envErr := checkEnv(in.Environ)
+	if err := errors.Join(envErr, err); err != nil {
 		return nil, err
 	}
+	c.warnings = warnings
 	if err := c.validate(); err != nil {
 		return nil, err
 	}

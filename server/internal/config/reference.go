@@ -32,7 +32,8 @@ const referenceHead = `# Settings
 
 A flag counts over the environment, that over the config file, and that over the default. The config file is YAML, named by
 ` + "`--config` or `STRAW_CONFIG`" + `; its keys are the names of the flags without the dashes, and a setting that may be repeated
-takes a list. Unknown keys and unknown ` + "`STRAW_`" + ` variables are refused. ` + "`straw config check`" + ` says what is wrong, and
+takes a list. Unknown keys and misspelled
+variables are refused. ` + "`straw config check`" + ` says what is wrong, and
 ` + "`straw config show`" + ` what is in force and where it came from.
 
 A file with secrets in it is refused if every user of the machine can read it: ` + "`chmod o-r FILE`" + `, and in Kubernetes

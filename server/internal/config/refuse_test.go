@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Each thing that is refused, and what is said about it.
@@ -23,9 +25,8 @@ func TestRefusals(t *testing.T) {
 		{name: "empty in a list", environ: []string{"STRAW_WEBHOOK_SECRET=a,,b"}, want: "webhook secret 2 is empty"},
 		{name: "empty flag", args: []string{"--webhook-secret="}, want: "webhook secret 1 is empty"},
 		{name: "misspelled variable", environ: []string{secret, "STRAW_WEBHOOK_ADR=:1"}, want: "STRAW_WEBHOOK_ADR is set, but there is no such setting; did you mean STRAW_WEBHOOK_ADDR?"},
-		{name: "variable of another product", environ: []string{secret, "STRAW_JUICEBOX_API_KEY=1"}, want: "did you mean STRAW_JUICEBOX_API_URL?"},
-		{name: "unknown variable", environ: []string{secret, "STRAW_Q=1"}, want: "STRAW_Q is set, but there is no such setting"},
-		{name: "misspelled key", environ: []string{secret}, yaml: "retention_agee: 1d", want: `straw.yaml has the key "retention_agee", but there is no such setting; did you mean retention-age?`},
+		{name: "variable in the plural", environ: []string{secret, "STRAW_WEBHOOK_SECRETS=a"}, want: "did you mean STRAW_WEBHOOK_SECRET?"},
+		{name: "misspelled key", environ: []string{secret}, yaml: "retention_agee: 1d", want: `straw.yaml has the key "retention_agee", but there is no such setting; the nearest is retention-age`},
 		{name: "nested key", environ: []string{secret}, yaml: "log-level:\n  all: debug", want: "log-level in straw.yaml has keys below it"},
 		{name: "number for a secret", yaml: "webhook-secret: 0123", want: "webhook-secret in straw.yaml isn't text; put it in quotes"},
 		{name: "no value", environ: []string{secret}, yaml: "store:", want: "store in straw.yaml has no value"},
@@ -85,14 +86,25 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestOtherVariablesAreWarnedOf(t *testing.T) {
+	c, err := Load(input(t, nil, []string{"STRAW_WEBHOOK_SECRET=s", "STRAW_CRASH_ROUNDS=7", "CRASH_ROUNDS=7"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"STRAW_CRASH_ROUNDS is set, but there is no such setting"}
+	if diff := cmp.Diff(want, c.Warnings()); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
 func TestKubernetesVariablesAreNoSettings(t *testing.T) {
-	_, err := Load(input(t, nil, []string{
+	c, err := Load(input(t, nil, []string{
 		"STRAW_WEBHOOK_SECRET=s", "STRAW_SERVICE_HOST=10.0.0.1", "STRAW_SERVICE_PORT=9090", "STRAW_SERVICE_PORT_GRPC=9090",
 		"STRAW_PORT=tcp://10.0.0.1:9090", "STRAW_PORT_9090_TCP=tcp://10.0.0.1:9090", "STRAW_PORT_9090_TCP_ADDR=10.0.0.1",
 		"STRAW_WEBHOOK_SERVICE_HOST=10.0.0.2", "STRAW_WEBHOOK_PORT_8080_TCP_PORT=8080", "STRAW_ADDR=gateway:9090",
 	}))
-	if err != nil {
-		t.Error(err)
+	if err != nil || len(c.Warnings()) > 0 {
+		t.Error(c, err)
 	}
 }
 

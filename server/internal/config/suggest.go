@@ -1,22 +1,15 @@
 package config
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
-// suggest returns `; did you mean …?` with the known name that is nearest to a misspelled one, if any is near.
-func suggest(name string, known []string) string {
-	best, distance := "", len(name)/2+1
+// nearest returns the known name that takes the fewest edits, and how many.
+func nearest(name string, known []string) (best string, distance int) {
 	for _, k := range known {
-		if d := editDistance(canonical(name), canonical(k)); d < distance {
+		if d := editDistance(canonical(name), canonical(k)); best == "" || d < distance {
 			best, distance = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return best, distance
 }
 
 // canonical makes the spellings of a name alike.
