@@ -17,7 +17,7 @@ func (l *Log) start() {
 	ctx, l.stop = context.WithCancel(context.Background())
 	l.checkDisk()
 	l.every(ctx, diskEvery, func() error { l.checkDisk(); return nil })
-	l.every(ctx, retentionEvery, func() error { return l.retain(ctx) })
+	l.every(ctx, retentionEvery, func() error { return l.Retain(ctx) })
 }
 
 // every does something again and again until the log is closed.

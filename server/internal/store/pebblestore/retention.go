@@ -17,13 +17,10 @@ type Retention struct {
 	// Age and Bytes (of encoded events and raw bodies) limit what is kept and no longer held.
 	Age   time.Duration
 	Bytes int64
-	// HardAge and HardBytes limit what is kept in any case. Negative HardBytes is 80 % of the disk.
+	// HardAge and HardBytes limit what is kept in any case.
 	HardAge   time.Duration
 	HardBytes int64
 }
-
-// DefaultRetention keeps 30 days, and what is held for 90 days or up to 80 % of the disk.
-var DefaultRetention = Retention{Age: 30 * 24 * time.Hour, HardAge: 90 * 24 * time.Hour, HardBytes: -1}
 
 // retentionEvery is how often events are removed.
 const retentionEvery = time.Minute
@@ -32,8 +29,8 @@ const retentionEvery = time.Minute
 // they are kept. It is called before each round of retention, and must not block.
 func (l *Log) SetHold(hold func() event.Sequence) { l.hold.Store(&hold) }
 
-// retain removes what needn't be kept any longer, up to a mark.
-func (l *Log) retain(ctx context.Context) error {
+// Retain removes what needn't be kept any longer, up to a mark. It runs every minute by itself.
+func (l *Log) Retain(ctx context.Context) error {
 	floor, err := l.retentionFloor()
 	if err != nil || uint64(floor) <= l.floor.Load() {
 		return err
@@ -78,20 +75,8 @@ func (l *Log) retentionFloor() (event.Sequence, error) {
 	if hold := l.hold.Load(); hold != nil {
 		soft = min(soft, (*hold)()/markEvery*markEvery)
 	}
-	hard, err := l.limit(r.HardAge, l.hardBytes())
+	hard, err := l.limit(r.HardAge, r.HardBytes)
 	return max(soft, hard), err
-}
-
-// hardBytes is the hard limit in bytes.
-func (l *Log) hardBytes() int64 {
-	if l.opts.Retention.HardBytes >= 0 {
-		return l.opts.Retention.HardBytes
-	}
-	u, err := l.opts.FS.GetDiskUsage(l.dir)
-	if err != nil {
-		return 0
-	}
-	return int64(u.TotalBytes / 5 * 4)
 }
 
 // limit returns the newest mark that is older than age, or has more than so many bytes after it.
