@@ -16,11 +16,11 @@ const (
 	pollEvery = 10 * time.Second
 )
 
-// Watch keeps the set up to date with its file until ctx ends; without a file it returns at once. A file that can't be
-// read, or holds no usable secret, changes nothing and is logged. Call it once per set.
-func (s *Set) Watch(ctx context.Context, log *slog.Logger) {
+// Watch keeps the set up to date with its file until ctx ends, and then returns nil; without a file it returns at once. A
+// file that can't be read, or holds no usable secret, changes nothing and is logged. Call it once per set.
+func (s *Set) Watch(ctx context.Context, log *slog.Logger) error {
 	if s.path == "" {
-		return
+		return nil
 	}
 	log = log.With("file", s.path)
 	// The directory, not the file: editors replace a file, and Kubernetes swaps a link beside it.
@@ -35,6 +35,7 @@ func (s *Set) Watch(ctx context.Context, log *slog.Logger) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	s.follow(ctx, log, w, dir, poll.C)
+	return nil
 }
 
 // follow re-reads the file a moment after each event, and at each tick of poll.

@@ -68,7 +68,11 @@ func watched(t *testing.T, static []string, path string) (*Set, *lockedBuffer) {
 		t.Fatal(err)
 	}
 	var log lockedBuffer
-	run(t, func(ctx context.Context) { s.Watch(ctx, slog.New(slog.NewTextHandler(&log, nil))) })
+	run(t, func(ctx context.Context) {
+		if err := s.Watch(ctx, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+			t.Error(err)
+		}
+	})
 	return s, &log
 }
 
@@ -264,9 +268,8 @@ func TestWatchWithoutAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Watch(context.Background(), slog.New(slog.DiscardHandler)) // returns
-	if !s.accepts("only") {
-		t.Error("the secret was lost")
+	if err := s.Watch(context.Background(), slog.New(slog.DiscardHandler)); err != nil || !s.accepts("only") {
+		t.Errorf("the secret was lost: %v", err)
 	}
 }
 
