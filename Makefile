@@ -83,7 +83,7 @@ test: test-go ## Run all tests; PKG chooses packages, TEST_FLAGS go test's flags
 # The race detector needs a C compiler; without one the tests run without it.
 .PHONY: test-go
 test-go:
-	@command -v "$$(go env CC)" >/dev/null && race=-race || { race=; echo 'No C compiler: testing without the race detector.'; }; \
+	@[ "$$(go env CGO_ENABLED)" = 1 ] && race=-race || { race=; echo 'No C compiler: testing without the race detector.'; }; \
 		$(gotestsum) --format standard-quiet -- $$race -timeout 20m $(TEST_FLAGS) $(PKG)
 
 .PHONY: crash

@@ -23,7 +23,8 @@ const module = "github.com/straw-gateway/straw/"
 // belongs to the nearest one above it that is (rest/docs to rest), and within one such household imports are free.
 var floors = [][]string{
 	{"server/internal/event"},
-	{"server/internal/signature", "server/internal/convert", "server/internal/filter", "server/internal/store", "server/internal/blob", "server/internal/observe"},
+	{"server/internal/signature", "server/internal/convert", "server/internal/filter", "server/internal/store", "server/internal/blob"},
+	{"server/internal/observe"},
 	{
 		"server/internal/store/storetest", "server/internal/store/pebblestore", "server/internal/store/natsstore",
 		"server/internal/blob/blobtest", "server/internal/blob/fileblob", "server/internal/blob/s3blob",
@@ -97,7 +98,7 @@ func TestJudge(t *testing.T) {
 		{"a household is one", in + "rest/docs", in + "rpc", "stand on one floor"},
 		{"the suite", in + "store/storetest", in + "convert", "the suite knows the contract alone"},
 		{"observe from above", in + "ingest", in + "observe", ""},
-		{"observe from its floor", in + "store", in + "observe", "stand on one floor"},
+		{"observe from below", in + "store", in + "observe", "observe stands above store"},
 		{"generated code", in + "event", "gen/go/straw/v1", ""},
 		{"the program goes around the client", in + "cli", in + "rpc", "talk to a gateway through clients/go"},
 		{"the program through the client", in + "cli", "clients/go", ""},
