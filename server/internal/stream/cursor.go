@@ -207,7 +207,7 @@ func (r *cursorReader) take(ctx context.Context, seg *event.Segment) (full bool,
 	entries := seg.View()
 	first := after(entries, r.pos)
 	if r.takeAll(seg, entries[first:]) {
-		r.pos = max(r.pos, through)
+		r.pos = max(through, entries[len(entries)-1].Seq)
 		return false, nil
 	}
 	var verdicts []atomic.Uint32
