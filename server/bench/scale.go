@@ -1,0 +1,45 @@
+package main
+
+import "time"
+
+// A Scale is how much a run measures.
+type Scale struct {
+	Name   string
+	Rounds int
+	// Warmup and Window are the parts of a measurement under load.
+	Warmup, Window time.Duration
+	// Stored is how many events "a full store" holds, and Replayed how many one subscriber replays.
+	Stored, Replayed int
+	// JetStream is how many events the JetStream consumer replays.
+	JetStream int
+	// Ring is how many events 64 readers find in memory, and RingPasses how often they read them in one measurement.
+	Ring, RingPasses int
+	// Crowds are the numbers of subscribers at which the CPU time per delivery is compared.
+	Crowds []int
+	// Idle, NeverReading and Stalled are numbers of streams.
+	Idle, NeverReading, Stalled int
+	// Syncs is how many fsyncs are timed.
+	Syncs int
+}
+
+var (
+	full = Scale{
+		Name: "full", Rounds: 5, Warmup: time.Second, Window: 5 * time.Second,
+		Stored: 10_000_000, Replayed: 2_000_000, JetStream: 1_000_000, Ring: 100_000, RingPasses: 3,
+		Crowds: []int{1, 10, 100, 1000},
+		Idle:   10_000, NeverReading: 200, Stalled: 1000, Syncs: 2000,
+	}
+	quick = Scale{
+		Name: "quick", Rounds: 1, Warmup: 500 * time.Millisecond, Window: 1500 * time.Millisecond,
+		Stored: 1_000_000, Replayed: 1_000_000, JetStream: 200_000, Ring: 30_000, RingPasses: 2,
+		Crowds: []int{1, 100, 1000},
+		Idle:   2000, NeverReading: 50, Stalled: 1000, Syncs: 300,
+	}
+	// tiny is for the tests of the benchmark: it shows that everything runs, and measures nothing.
+	tiny = Scale{
+		Name: "tiny", Rounds: 1, Warmup: 50 * time.Millisecond, Window: 150 * time.Millisecond,
+		Stored: 5000, Replayed: 5000, JetStream: 2000, Ring: 2000, RingPasses: 1,
+		Crowds: []int{1, 20},
+		Idle:   200, NeverReading: 5, Stalled: 20, Syncs: 20,
+	}
+)
