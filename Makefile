@@ -9,7 +9,7 @@ gotestsum := go tool -modfile=.tools/gotestsum/go.mod gotestsum
 
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-# Set these on the command line: make run ARGS='--webhook-addr :8081', make test PKG=./server/internal/stream/...
+# Set these on the command line: make run ARGS='--webhook-addr :8081', make test lint-go PKG=./server/internal/stream/...
 ARGS         ?=
 PKG          ?= ./...
 TEST_FLAGS   ?= $(if $(CI),-count=1)
@@ -72,13 +72,13 @@ lint-proto: .build/protodeps
 lint-go:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l) && [ -z "$$unformatted" ] || \
 		{ echo "Not gofmt-ed, run \`gofmt -w\` on:"; echo "$$unformatted"; exit 1; }
-	@go vet ./...
-	@$(golangci) run
+	@go vet $(PKG)
+	@$(golangci) run $(PKG)
 
 ## Test: likewise
 
 .PHONY: test
-test: test-go ## Run all tests; PKG chooses packages, TEST_FLAGS go test's flags
+test: test-go ## Run all tests; PKG chooses packages (lint-go too), TEST_FLAGS are go test's
 
 # The race detector needs a C compiler; without one the tests run without it.
 .PHONY: test-go
