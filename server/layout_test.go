@@ -24,14 +24,13 @@ const module = "github.com/straw-gateway/straw/"
 var floors = [][]string{
 	{"server/internal/event"},
 	{"server/internal/signature", "server/internal/convert", "server/internal/filter", "server/internal/store", "server/internal/blob"},
-	{"server/internal/observe"},
 	{
 		"server/internal/store/storetest", "server/internal/store/pebblestore", "server/internal/store/natsstore",
 		"server/internal/blob/blobtest", "server/internal/blob/fileblob", "server/internal/blob/s3blob",
 		"server/internal/ingest", "server/internal/fanout", "server/internal/stream", "server/internal/export",
 		"server/internal/juicebox", "server/internal/auth",
 	},
-	{"server/internal/rpc", "server/internal/rest"},
+	{"server/internal/rpc", "server/internal/rest", "server/internal/observe"},
 	{"server/internal/config"},
 	{"server/internal/app"},
 	{"server/internal/cli"},
@@ -42,7 +41,6 @@ var floors = [][]string{
 var neighbours = map[[2]string]string{
 	{"server/internal/stream", "server/internal/fanout"}:   "a reader at the head takes its events from the shared tail and is woken by it",
 	{"server/internal/juicebox", "server/internal/fanout"}: "quota warnings are followed as any reader follows the log",
-	{"server/internal/observe", "server/internal/store"}:   "a scrape reads the log's figures as the store states them",
 }
 
 // only restricts a package to fewer of the project's own packages than its floor would allow, each with its reason.
@@ -97,8 +95,8 @@ func TestJudge(t *testing.T) {
 		{"within a household", in + "rest", in + "rest/docs", ""},
 		{"a household is one", in + "rest/docs", in + "rpc", "stand on one floor"},
 		{"the suite", in + "store/storetest", in + "convert", "the suite knows the contract alone"},
-		{"observe from above", in + "ingest", in + "observe", ""},
-		{"observe from below", in + "store", in + "observe", "observe stands above store"},
+		{"observe to what it watches", in + "observe", in + "ingest", ""},
+		{"observe from what it watches", in + "ingest", in + "observe", "observe stands above ingest"},
 		{"generated code", in + "event", "gen/go/straw/v1", ""},
 		{"the program goes around the client", in + "cli", in + "rpc", "talk to a gateway through clients/go"},
 		{"the program through the client", in + "cli", "clients/go", ""},

@@ -1,5 +1,5 @@
-// Package observe makes the gateway's logs and metrics. A Metrics is the Observer that other packages declare and call, and
-// serves what it was told in Prometheus' format; figures that the store keeps anyway are read from it at each scrape.
+// Package observe makes the gateway's logs and metrics. A Metrics is the Observer that store, ingest and stream declare and
+// call, and serves what it was told in Prometheus' format; figures that the store keeps anyway are read at each scrape.
 //
 // It decides nothing: no other package asks it for a number. No metric carries an id, a cursor, a text of an event or a
 // caller's name, and the number of its series is bounded whatever a sender makes up.
@@ -13,6 +13,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/signature"
+	"github.com/straw-gateway/straw/server/internal/store"
+	"github.com/straw-gateway/straw/server/internal/stream"
+)
+
+var (
+	_ ingest.Observer = (*Metrics)(nil)
+	_ store.Observer  = (*Metrics)(nil)
+	_ stream.Observer = (*Metrics)(nil)
 )
 
 // Metrics counts what happens in one gateway. Safe for concurrent use; no method blocks.
@@ -36,11 +47,11 @@ func NewMetrics() *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	with := promauto.With(registry)
-	return &Metrics{
+	m := &Metrics{
 		registry: registry,
 		webhooks: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "straw_webhooks_received_total",
-			Help: "Requests to the webhook endpoint, by what became of them; cause says why one was not stored.",
+			Help: "Requests to the webhook endpoint, by what became of them; cause is why a signature was refused.",
 		}, []string{"outcome", "cause"}),
 		webhookDuration: with.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "straw_webhook_duration_seconds",
@@ -78,6 +89,24 @@ func NewMetrics() *Metrics {
 			Help: "Events that a subscriber's filter could not be evaluated on, and which therefore didn't match.",
 		}),
 	}
+	m.begin()
+	return m
+}
+
+// begin shows every series at zero, so that the first count of each is seen as an increase.
+func (m *Metrics) begin() {
+	for _, o := range ingest.Outcomes() {
+		if o != ingest.Unauthorized {
+			m.webhooks.WithLabelValues(string(o), "")
+		}
+	}
+	for _, c := range signature.Causes() {
+		m.webhooks.WithLabelValues(string(ingest.Unauthorized), string(c))
+	}
+	for _, mode := range []string{stream.ModeCursor, stream.ModeDurable} {
+		m.streams.WithLabelValues(mode)
+		m.streamStarts.WithLabelValues(mode)
+	}
 }
 
 // latencies are buckets from 0.1 ms to 13 s.
@@ -93,11 +122,10 @@ func (m *Metrics) Handler() http.Handler {
 	})
 }
 
-// Received counts a request to the webhook endpoint, with what became of it, why it was not stored (empty if it was), and
-// how long that took. Both words must come from small fixed sets.
-func (m *Metrics) Received(outcome, cause string, took time.Duration) {
-	m.webhooks.WithLabelValues(outcome, cause).Inc()
-	m.webhookDuration.WithLabelValues(outcome).Observe(took.Seconds())
+// Received counts a request to the webhook endpoint, what became of it, and what that took.
+func (m *Metrics) Received(o ingest.Outcome, cause signature.Cause, took time.Duration) {
+	m.webhooks.WithLabelValues(string(o), string(cause)).Inc()
+	m.webhookDuration.WithLabelValues(string(o)).Observe(took.Seconds())
 }
 
 // Synced counts a batch of n new events and what its fsync took.

@@ -19,7 +19,10 @@ import (
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
+	"github.com/straw-gateway/straw/server/internal/stream"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -72,7 +75,7 @@ func TestMetrics(t *testing.T) {
 	f.add(event.TypeExportReady, 10)
 	f.add("profile.enriched", 3)
 	f.bounds = store.Bounds{Floor: 5, Head: 15}
-	f.stats.Unrecognized, f.stats.Duplicates, f.stats.Conflicts, f.stats.SizeBytes = 5, 2, 1, 4096
+	f.stats.Unrecognized, f.stats.SizeBytes = 5, 4096
 	f.furthest, f.total = 7, 9
 
 	m := NewMetrics()
@@ -81,15 +84,15 @@ func TestMetrics(t *testing.T) {
 	m.ObserveQuota(func() *strawv1.Event {
 		return &strawv1.Event{Payload: &strawv1.Event_QuotaWarning{QuotaWarning: &strawv1.QuotaWarning{UsagePercent: &usage}}}
 	})
-	m.Received("stored", "", 3*time.Millisecond)
-	m.Received("stored", "", 40*time.Millisecond)
-	m.Received("rejected", "wrong_signature", time.Millisecond)
+	m.Received(ingest.Stored, "", 3*time.Millisecond)
+	m.Received(ingest.Stored, "", 40*time.Millisecond)
+	m.Received(ingest.Unauthorized, signature.Mismatch, time.Millisecond)
 	m.Synced(1, time.Millisecond)
 	m.Synced(256, 5*time.Millisecond)
-	m.Opened("cursor")
-	m.Opened("cursor")
-	m.Opened("durable")
-	m.Closed("cursor")
+	m.Opened(stream.ModeCursor)
+	m.Opened(stream.ModeCursor)
+	m.Opened(stream.ModeDurable)
+	m.Closed(stream.ModeCursor)
 	m.Sent(0)
 	m.Sent(12)
 	m.FilterFailed()

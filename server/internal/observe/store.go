@@ -44,8 +44,6 @@ const (
 var (
 	appended     = prometheus.NewDesc("straw_events_appended_total", "Events ever appended to the store, by type; types beyond the first hundred together as other.", []string{"type"}, nil)
 	unrecognized = prometheus.NewDesc("straw_events_unrecognized_total", "Events ever appended to the store that could not be typed.", nil, nil)
-	duplicates   = prometheus.NewDesc("straw_events_duplicate_total", "Webhooks that repeated a stored event.", nil, nil)
-	conflicts    = prometheus.NewDesc("straw_events_conflict_total", "Webhooks that repeated a stored event with another body, which was not stored.", nil, nil)
 	storeSize    = prometheus.NewDesc("straw_store_size_bytes", "Space that the store takes on disk.", nil, nil)
 	storeHead    = prometheus.NewDesc("straw_store_head_sequence", "Place of the newest event in the log, counted from 1.", nil, nil)
 	storeFloor   = prometheus.NewDesc("straw_store_floor_sequence", "Place up to which retention has removed events.", nil, nil)
@@ -62,7 +60,7 @@ type logCollector struct {
 
 func (c *logCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		appended, unrecognized, duplicates, conflicts, storeSize, storeHead, storeFloor, storeWrites, lagFurthest, lagTotal,
+		appended, unrecognized, storeSize, storeHead, storeFloor, storeWrites, lagFurthest, lagTotal,
 	} {
 		to <- d
 	}
@@ -78,9 +76,7 @@ func (c *logCollector) Collect(to chan<- prometheus.Metric) {
 	for name, count := range byLabel(c.log.Types(), stats.ByType) {
 		to <- prometheus.MustNewConstMetric(appended, prometheus.CounterValue, float64(count), name)
 	}
-	counter(to, unrecognized, stats.Unrecognized)
-	counter(to, duplicates, stats.Duplicates)
-	counter(to, conflicts, stats.Conflicts)
+	to <- prometheus.MustNewConstMetric(unrecognized, prometheus.CounterValue, float64(stats.Unrecognized))
 	gauge(to, storeSize, stats.SizeBytes)
 	gauge(to, storeHead, bounds.Head)
 	gauge(to, storeFloor, bounds.Floor)
@@ -107,10 +103,6 @@ func byLabel(types *event.Types, counts []int64) map[string]int64 {
 
 func labelled(n int, name string) bool {
 	return n > 0 && n <= maxTypeLabels && name != "" && len(name) <= maxTypeLength && utf8.ValidString(name)
-}
-
-func counter(to chan<- prometheus.Metric, d *prometheus.Desc, v int64) {
-	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 }
 
 func gauge[V int | int64 | uint64 | event.Sequence](to chan<- prometheus.Metric, d *prometheus.Desc, v V) {
