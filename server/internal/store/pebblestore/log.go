@@ -50,6 +50,8 @@ type Log struct {
 	figures  figures
 	disk     disk
 	hold     atomic.Pointer[func() event.Sequence]
+	// retaining is held while the floor is raised.
+	retaining sync.Mutex
 
 	// stop ends the background work, which background counts.
 	stop       context.CancelFunc

@@ -32,15 +32,25 @@ func (l *Log) SetHold(hold func() event.Sequence) { l.hold.Store(&hold) }
 // Retain removes what needn't be kept any longer, up to a mark. It runs every minute by itself.
 func (l *Log) Retain(ctx context.Context) error {
 	floor, err := l.retentionFloor()
-	if err != nil || uint64(floor) <= l.floor.Load() {
+	if err != nil {
 		return err
 	}
+	return l.raiseFloor(ctx, floor)
+}
+
+// raiseFloor removes everything up to a mark, unless that has been done.
+func (l *Log) raiseFloor(ctx context.Context, floor event.Sequence) error {
+	l.retaining.Lock()
+	defer l.retaining.Unlock()
+	if uint64(floor) <= l.floor.Load() {
+		return nil
+	}
 	// The new floor must be on the disk before it shows: it never falls, and a crash must not bring it down.
-	err = l.commit(ctx, 64, func(b *pebble.Batch) {
+	err := l.commit(ctx, 64, func(b *pebble.Batch) {
 		_ = b.Set([]byte{keyFloor}, binary.BigEndian.AppendUint64(nil, uint64(floor)), nil)
 	})
 	if err != nil {
-		return fmt.Errorf("raising the floor: %w", err)
+		return fmt.Errorf("raising the floor to %d: %w", floor, err)
 	}
 	l.floor.Store(uint64(floor))
 	l.opts.Logger.Info("retention has removed events", "dir", l.dir, "through", floor)
