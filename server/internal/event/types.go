@@ -1,6 +1,8 @@
 package event
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -65,10 +67,8 @@ func (t *Types) Add(name string) (n TypeNumber, added bool) {
 	if len(old.names) > MaxTypes {
 		return 0, false
 	}
-	next := &typeTable{names: append(old.names[:len(old.names):len(old.names)], name), numbers: make(map[string]TypeNumber, len(old.numbers)+1)}
-	for k, v := range old.numbers {
-		next.numbers[k] = v
-	}
+	next := &typeTable{names: append(slices.Clip(old.names), name), numbers: make(map[string]TypeNumber, len(old.numbers)+1)}
+	maps.Copy(next.numbers, old.numbers)
 	n = TypeNumber(len(old.names))
 	next.numbers[name] = n
 	t.table.Store(next)

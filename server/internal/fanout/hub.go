@@ -6,6 +6,7 @@
 package fanout
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,7 @@ func (h *Hub) fill(events []event.Stored) {
 		}
 		open = event.NewSegment(h.identity, e.Seq-1)
 		open.Append(e)
-		ring = append(ring[:len(ring):len(ring)], open)
+		ring = append(slices.Clip(ring), open)
 		h.bytes += open.Size()
 	}
 	open.Publish(events[len(events)-1].Seq)

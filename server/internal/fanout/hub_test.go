@@ -186,13 +186,11 @@ func TestNoReaderMissesAnEvent(t *testing.T) {
 	}
 	for i := range 24 {
 		patterns := wants[i%len(wants)]
-		readers.Add(1)
-		go func() {
-			defer readers.Done()
+		readers.Go(func() {
 			if err := follow(f, patterns, kinds, total); err != nil {
 				t.Errorf("a reader of %v: %v", patterns, err)
 			}
-		}()
+		})
 	}
 	for f.next <= total {
 		n := min(1+rand.IntN(5), total+1-int(f.next))

@@ -85,7 +85,6 @@ func NewServer(o Options) *Server {
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
-		grpc.SharedWriteBuffer(true), // thousands of idle connections need none
 		grpc.ChainUnaryInterceptor(recovery.unary, validateUnary),
 		grpc.ChainStreamInterceptor(recovery.stream),
 	)

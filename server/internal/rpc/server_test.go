@@ -95,7 +95,9 @@ func (a *api) serve(hub *fanout.Hub) {
 		if err := <-served; err != nil {
 			a.t.Error(err)
 		}
-		<-waker
+		if err := <-waker; err != nil {
+			a.t.Error(err)
+		}
 		if err := a.log.Close(); err != nil {
 			a.t.Error(err)
 		}

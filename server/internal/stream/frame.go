@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -32,7 +33,7 @@ type Frame struct {
 }
 
 // Parts returns the encoded message in pieces, in order.
-func (f *Frame) Parts() [][]byte { return append(f.shared[:len(f.shared):len(f.shared)], f.own) }
+func (f *Frame) Parts() [][]byte { return append(slices.Clip(f.shared), f.own) }
 
 // Deliveries is how many events the frame carries.
 func (f *Frame) Deliveries() int { return f.count }
