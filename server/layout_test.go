@@ -51,8 +51,8 @@ var only = map[string]struct {
 	"server/internal/store/storetest": {[]string{"server/internal/store", "server/internal/event"}, "the suite knows the contract alone"},
 	"server/internal/blob/blobtest":   {[]string{"server/internal/blob", "server/internal/event"}, "the suite knows the contract alone"},
 	"server/internal/cli": {
-		[]string{"server/internal/app", "server/internal/config", "server/internal/signature"},
-		"commands talk to a gateway through clients/go; serve and dev run one (app, config), trigger and webhook verify sign and verify as Juicebox does",
+		[]string{"server/internal/app", "server/internal/config", "server/internal/convert", "server/internal/event", "server/internal/signature"},
+		"commands talk to a gateway through clients/go; serve and dev run one (app, config), trigger and webhook verify send, sign and verify what Juicebox would (convert's samples, event's types, signature)",
 	},
 	"server/cmd/straw": {[]string{"server/internal/cli"}, "main is a page"},
 }
