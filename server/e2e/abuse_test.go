@@ -1,0 +1,310 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+)
+
+// residentMiB is what the gateway's process takes of the memory.
+func (g *gateway) residentMiB() int {
+	g.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.cmd.Process.Pid))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				g.t.Fatal(err)
+			}
+			return kib >> 10
+		}
+	}
+	g.t.Fatal("no VmRSS")
+	return 0
+}
+
+// mustServe checks that a subscriber still gets what is posted.
+func (g *gateway) mustServe() {
+	g.t.Helper()
+	stream, err := strawv1.NewEventServiceClient(g.dial()).Subscribe(g.t.Context(), &strawv1.SubscribeRequest{})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		g.t.Fatalf("%v\n%s", err, g.logs)
+	}
+	g.mustPost(fmt.Sprintf(`{"id":"still-%d","type":"search.alert","data":{"alert_id":"a"}}`, time.Now().UnixNano()))
+	f, err := stream.Recv()
+	if err != nil || len(f.GetDeliveries()) != 1 {
+		g.t.Fatalf("the next frame is %v, %v", f, err)
+	}
+}
+
+// A rawPeer speaks HTTP/2 frames to the gRPC port, as a hostile client would.
+type rawPeer struct {
+	*http2.Framer
+	conn    net.Conn
+	headers bytes.Buffer
+	encoder *hpack.Encoder
+}
+
+func dialRaw(t *testing.T, g *gateway) *rawPeer {
+	t.Helper()
+	conn, err := net.Dial("tcp", g.grpc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	p := &rawPeer{Framer: http2.NewFramer(conn, conn), conn: conn}
+	p.encoder = hpack.NewEncoder(&p.headers)
+	if err := p.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with the connection
+	return p
+}
+
+// request encodes the headers of a call.
+func (p *rawPeer) request(path string, more ...hpack.HeaderField) []byte {
+	p.headers.Reset()
+	for _, f := range append([]hpack.HeaderField{
+		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "straw"},
+		{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+	}, more...) {
+		_ = p.encoder.WriteField(f) // into a buffer
+	}
+	return bytes.Clone(p.headers.Bytes())
+}
+
+const subscribePath = "/straw.v1.EventService/Subscribe"
+
+// TestRapidReset opens and resets 100,000 streams on one connection, or as many as the gateway lets it.
+func TestRapidReset(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	before := g.residentMiB()
+	p := dialRaw(t, g)
+	for i := range 100_000 {
+		id := uint32(2*i + 1)
+		if p.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: p.request(subscribePath), EndHeaders: true}) != nil ||
+			p.WriteRSTStream(id, http2.ErrCodeCancel) != nil {
+			break // the gateway has had enough of this peer
+		}
+	}
+	g.mustServe()
+	if after := g.residentMiB(); after > before+100 {
+		t.Errorf("the process grew from %d to %d MiB", before, after)
+	}
+}
+
+// TestHeaderAndPingFloods sends endless CONTINUATION frames, headers beyond the limit, pings, and DATA a byte at a time.
+func TestHeaderAndPingFloods(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	before := g.residentMiB()
+	floods := map[string]func(p *rawPeer) error{
+		"continuation": func(p *rawPeer) error {
+			if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(subscribePath)}); err != nil {
+				return err
+			}
+			for range 10_000 {
+				block := p.request("/", hpack.HeaderField{Name: "x-flood", Value: strings.Repeat("x", 4000), Sensitive: true})
+				if err := p.WriteContinuation(1, false, block); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"large headers": func(p *rawPeer) error {
+			for i := range 1000 {
+				block := p.request(subscribePath, hpack.HeaderField{Name: "x-large", Value: strings.Repeat("x", 15<<10)}, hpack.HeaderField{Name: "x-larger", Value: strings.Repeat("y", 15<<10)})
+				if err := p.WriteRawFrame(http2.FrameHeaders, 0, uint32(2*i+1), block[:min(len(block), 16<<10)]); err != nil {
+					return err
+				}
+				if err := p.WriteContinuation(uint32(2*i+1), true, block[min(len(block), 16<<10):]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"pings": func(p *rawPeer) error {
+			for range 100_000 {
+				if err := p.WritePing(false, [8]byte{1}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"a byte at a time": func(p *rawPeer) error {
+			if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(subscribePath), EndHeaders: true}); err != nil {
+				return err
+			}
+			// A message that claims 1 MiB and comes in single bytes.
+			for i := range 50_000 {
+				b := []byte{0}
+				if i < 5 {
+					b[0] = []byte{0, 0, 16, 0, 0}[i]
+				}
+				if err := p.WriteData(1, false, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	for name, flood := range floods {
+		t.Run(name, func(t *testing.T) {
+			_ = flood(dialRaw(t, g)) // that the gateway hangs up is one good answer
+			g.mustServe()
+			if after := g.residentMiB(); after > before+100 {
+				t.Errorf("the process grew from %d to %d MiB", before, after)
+			}
+		})
+	}
+}
+
+// TestRefusedRequests are single requests that must get a clear refusal.
+func TestRefusedRequests(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	for _, c := range []struct {
+		name, path string
+		header     hpack.HeaderField
+		data       []byte
+		status     string
+	}{
+		{"path without a slash", "straw.v1.EventService/Subscribe", hpack.HeaderField{}, nil, "12"},
+		{"no such method", "/straw.v1.EventService/Nope", hpack.HeaderField{}, nil, "12"},
+		{"gzip", subscribePath, hpack.HeaderField{Name: "grpc-encoding", Value: "gzip"}, []byte{1, 0, 0, 0, 1, 0}, "12"},
+		{"too large", subscribePath, hpack.HeaderField{}, []byte{0, 0x7f, 0xff, 0xff, 0xff}, "8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := g.rawStatus(t, c.path, c.header, c.data); got != c.status {
+				t.Errorf("grpc-status %s, want %s", got, c.status)
+			}
+		})
+	}
+	g.mustServe()
+}
+
+// rawStatus makes one call by hand and returns its grpc-status.
+func (g *gateway) rawStatus(t *testing.T, path string, header hpack.HeaderField, data []byte) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", g.grpc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	p := &rawPeer{Framer: http2.NewFramer(conn, conn), conn: conn}
+	p.encoder = hpack.NewEncoder(&p.headers)
+	p.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	var more []hpack.HeaderField
+	if header.Name != "" {
+		more = append(more, header)
+	}
+	if err := p.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(path, more...), EndHeaders: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WriteData(1, true, data); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		f, err := p.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, ok := f.(*http2.MetaHeadersFrame); ok {
+			for _, field := range h.Fields {
+				if field.Name == "grpc-status" {
+					return field.Value
+				}
+			}
+		}
+	}
+}
+
+// TestStreamsThatNeverRead holds a hundred streams open, each on a connection of its own, that never read, while much more
+// is posted than their transports buffer. Each may cost a bounded bit of memory, and must not hold up one that reads.
+func TestStreamsThatNeverRead(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	g.fill(t, 4, 512<<10) // so that buffers which every gateway has are warm
+	before := g.heapBytes(t)
+	const streams = 100
+	for range streams {
+		stream, err := strawv1.NewEventServiceClient(g.dial()).Subscribe(t.Context(), &strawv1.SubscribeRequest{
+			Start: &strawv1.SubscribeRequest_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Header(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3000 {
+		g.mustPost(fmt.Sprintf(`{"id":"evt_%d","type":"analysis.completed","data":{"analysis_id":"a","query":%q}}`, i, strings.Repeat("q", 400)))
+	}
+	g.mustServe()
+	const ring = 16 << 20 // the shared tail has grown meanwhile, once for all
+	if after := g.heapBytes(t); after > before+ring+streams*256<<10 {
+		t.Errorf("%d streams that never read made the heap grow from %d to %d KiB", streams, before>>10, after>>10)
+	}
+}
+
+// heapBytes is HeapInuse + StackInuse, as the gateway's own metrics have it.
+func (g *gateway) heapBytes(t *testing.T) int {
+	t.Helper()
+	resp, err := http.Get(g.http + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, found := 0.0, 0
+	for line := range strings.Lines(string(b)) {
+		for _, name := range []string{"go_memstats_heap_inuse_bytes ", "go_memstats_stack_inuse_bytes "} {
+			if rest, ok := strings.CutPrefix(line, name); ok {
+				v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum += v
+				found++
+			}
+		}
+	}
+	if found != 2 {
+		t.Fatalf("/metrics lacks go_memstats_heap_inuse_bytes or go_memstats_stack_inuse_bytes")
+	}
+	return int(sum)
+}

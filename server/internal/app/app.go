@@ -1,0 +1,197 @@
+// Package app wires the gateway from its parts, runs it, and drains it in reverse order.
+//
+// It decides nothing about events: a line here opens a part or hands one to another.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/straw-gateway/straw/server/internal/config"
+	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/juicebox"
+	"github.com/straw-gateway/straw/server/internal/observe"
+	"github.com/straw-gateway/straw/server/internal/rpc"
+	"github.com/straw-gateway/straw/server/internal/signature"
+	"github.com/straw-gateway/straw/server/internal/store/pebblestore"
+	"github.com/straw-gateway/straw/server/internal/stream"
+)
+
+// drainTimeout is how long what is open may take to end by itself once the gateway shuts down.
+const drainTimeout = 10 * time.Second
+
+// Options are what a run is told beside its settings.
+type Options struct {
+	Version string
+	// Stderr takes the log.
+	Stderr io.Writer
+	// Ready is called once, when every listener accepts; nil for nobody.
+	Ready func(Addrs)
+}
+
+// Addrs are the listeners' final addresses, as host:port.
+type Addrs struct {
+	Webhook, GRPC, HTTP string
+}
+
+// Run opens the gateway, serves until the context ends or a part fails, and drains. It returns nil after an orderly end.
+func Run(ctx context.Context, c *config.Config, o Options) error {
+	g := &gateway{config: c, options: o}
+	defer g.closing.close()
+	for _, step := range []struct {
+		name string
+		open func() error
+	}{
+		{"log and metrics", g.openObserve},
+		{"webhook secrets", g.openSecrets},
+		{"store", g.openStore},
+		{"API", g.openAPI},
+		{"HTTP port", g.openHTTP},
+		{"webhook port", g.openWebhook},
+	} {
+		if err := step.open(); err != nil {
+			return fmt.Errorf("open the %s: %w", step.name, err)
+		}
+	}
+	return g.run(ctx)
+}
+
+// A gateway is what Run opens, in the order of its steps.
+type gateway struct {
+	config  *config.Config
+	options Options
+	closing stack
+
+	logger  *slog.Logger
+	metrics *observe.Metrics
+	secrets *signature.Set
+	hub     *fanout.Hub
+	log     *pebblestore.Log
+	streams *stream.Streams
+	quota   *juicebox.Quota
+
+	api       *rpc.Server
+	inProcess net.Listener
+	conn      *grpc.ClientConn
+	rest      *http.Server
+	webhook   *ingest.Server
+	draining  atomic.Bool
+
+	webhookListener, grpcListener, httpListener net.Listener
+}
+
+// run serves until the context ends or a part fails; then it drains.
+func (g *gateway) run(ctx context.Context) error {
+	// The parts outlive the context, for draining needs them.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	parts, failed := errgroup.WithContext(work)
+	for _, part := range []func() error{
+		func() error { return g.hub.Run(work) },
+		func() error { return g.quota.Run(work) },
+		func() error { g.secrets.Watch(work, g.logger); return nil },
+		func() error { return g.watchStore(work) },
+		func() error { return g.api.Serve(g.inProcess) },
+		func() error { return g.api.Serve(g.grpcListener) },
+		func() error { return ignoreClosed(g.rest.Serve(g.httpListener)) },
+		func() error { return ignoreClosed(g.webhook.Serve(g.webhookListener)) },
+	} {
+		parts.Go(part)
+	}
+	g.announce()
+	select {
+	case <-ctx.Done():
+		g.logger.Info("shutting down", "reason", context.Cause(ctx))
+	case <-failed.Done():
+		g.logger.Error("shutting down, for a part failed", "error", context.Cause(failed))
+	}
+	g.drain()
+	stop()
+	return parts.Wait()
+}
+
+func (g *gateway) announce() {
+	addrs := Addrs{Webhook: g.webhookListener.Addr().String(), GRPC: g.grpcListener.Addr().String(), HTTP: g.httpListener.Addr().String()}
+	g.logger.Info("listening for webhooks", "listener", "webhook", "addr", addrs.Webhook)
+	g.logger.Info("serving gRPC", "listener", "grpc", "addr", addrs.GRPC)
+	g.logger.Info("serving HTTP", "listener", "http", "addr", addrs.HTTP)
+	if g.options.Ready != nil {
+		g.options.Ready(addrs)
+	}
+}
+
+// watchStore ends with the store's error if it fails: whatever it answers after that can't be trusted.
+func (g *gateway) watchStore(ctx context.Context) error {
+	select {
+	case <-g.log.Failed():
+		return g.log.Err()
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// drain ends what is open from the outside in: first nothing new comes in, then the streams are told, then the transports
+// close. Each step is bounded, for a peer that doesn't read can't be waited for.
+func (g *gateway) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	g.draining.Store(true)
+	g.api.NotServing()
+	g.closeHTTP(ctx, "webhook", g.webhook)
+	g.streams.Drain(stream.GoingAway{RetryDelay: time.Second, Reason: "the gateway is shutting down"})
+	g.closeHTTP(ctx, "http", g.rest)
+	stopped := make(chan struct{})
+	go func() {
+		g.api.GracefulStop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		g.logger.Warn("some gRPC streams didn't end by themselves and were cut; their clients resume from their cursors")
+		g.api.Stop()
+		<-stopped
+	}
+}
+
+func (g *gateway) closeHTTP(ctx context.Context, listener string, s interface {
+	Shutdown(context.Context) error
+	Close() error
+}) {
+	if err := s.Shutdown(ctx); err != nil {
+		g.logger.Warn("some requests didn't end by themselves and were cut", "listener", listener, "error", err)
+		_ = s.Close() // nothing more can be done about an error here
+	}
+}
+
+// ready says why the gateway should get no traffic; nil if it should.
+func (g *gateway) ready() error {
+	if g.draining.Load() {
+		return errors.New("the gateway is shutting down")
+	}
+	if err := g.log.Err(); err != nil {
+		return err
+	}
+	if problem := g.log.Stats().Problem; problem != "" {
+		return errors.New(problem)
+	}
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

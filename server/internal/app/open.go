@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/juicebox"
+	"github.com/straw-gateway/straw/server/internal/observe"
+	"github.com/straw-gateway/straw/server/internal/rest"
+	"github.com/straw-gateway/straw/server/internal/rpc"
+	"github.com/straw-gateway/straw/server/internal/signature"
+	"github.com/straw-gateway/straw/server/internal/store/pebblestore"
+	"github.com/straw-gateway/straw/server/internal/stream"
+)
+
+// inProcessBuffer is what the connection from REST to gRPC holds.
+const inProcessBuffer = 256 << 10
+
+func (g *gateway) openObserve() error {
+	g.logger = observe.NewLogger(g.options.Stderr, g.config.LogLevel, string(g.config.LogFormat))
+	g.metrics = observe.NewMetrics()
+	return nil
+}
+
+func (g *gateway) openSecrets() (err error) {
+	g.secrets, err = signature.Open(g.config.WebhookSecrets.Reveal(), g.config.WebhookSecretsFile)
+	return err
+}
+
+func (g *gateway) openStore() error {
+	g.hub = fanout.New(0)
+	retention, err := g.retention()
+	if err != nil {
+		return err
+	}
+	g.log, err = pebblestore.Open(g.config.Store.Dir, pebblestore.Options{
+		Tail: g.hub, Observer: g.metrics, Logger: g.logger, Retention: retention,
+	})
+	if err != nil {
+		return err
+	}
+	g.closing.push(g.log)
+	g.hub.Open(g.log.Identity(), g.log.Types(), g.log.Bounds().Head)
+	g.streams = stream.New(g.log, g.hub, g.metrics)
+	g.quota = juicebox.NewQuota(g.log, g.hub)
+	g.metrics.ObserveLog(g.log, g.hub)
+	g.metrics.ObserveQuota(g.quota.Latest)
+	return nil
+}
+
+// retention turns shares of the disk into bytes.
+func (g *gateway) retention() (pebblestore.Retention, error) {
+	c := g.config
+	r := pebblestore.Retention{Age: c.RetentionAge, HardAge: c.RetentionHardAge, Bytes: c.RetentionBytes.Bytes, HardBytes: c.RetentionHardBytes.Bytes}
+	if c.RetentionBytes.Percent == 0 && c.RetentionHardBytes.Percent == 0 {
+		return r, nil
+	}
+	if err := vfs.Default.MkdirAll(c.Store.Dir, 0o700); err != nil {
+		return r, err
+	}
+	disk, err := vfs.Default.GetDiskUsage(c.Store.Dir)
+	if err != nil {
+		return r, fmt.Errorf("find the size of the disk under %s: %w", c.Store.Dir, err)
+	}
+	r.Bytes, r.HardBytes = c.RetentionBytes.Of(int64(disk.TotalBytes)), c.RetentionHardBytes.Of(int64(disk.TotalBytes))
+	return r, nil
+}
+
+// openAPI opens gRPC, on its port and for REST within the process.
+func (g *gateway) openAPI() (err error) {
+	g.api = rpc.NewServer(rpc.Options{
+		Log: g.log, Engine: "pebble", Hub: g.hub, Streams: g.streams, Secrets: g.secrets, Quota: g.quota,
+		Version: g.options.Version, Logger: g.logger,
+	})
+	inProcess := bufconn.Listen(inProcessBuffer)
+	g.closing.push(inProcess)
+	g.inProcess = inProcess
+	if g.grpcListener, err = g.listen("grpc-addr", g.config.GRPCAddr); err != nil {
+		return err
+	}
+	g.conn, err = grpc.NewClient("passthrough:in-process",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return inProcess.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	g.closing.push(g.conn)
+	return nil
+}
+
+func (g *gateway) openHTTP() error {
+	handler, err := rest.New(rest.Options{Conn: g.conn, Metrics: g.metrics.Handler(), Ready: g.ready, Logger: g.logger})
+	if err != nil {
+		return err
+	}
+	g.rest = rest.NewServer(handler)
+	g.httpListener, err = g.listen("http-addr", g.config.HTTPAddr)
+	return err
+}
+
+func (g *gateway) openWebhook() (err error) {
+	g.webhook = ingest.NewServer(ingest.Options{Secrets: g.secrets, Log: g.log, Observer: g.metrics, Logger: g.logger})
+	g.webhookListener, err = g.listen("webhook-addr", g.config.WebhookAddr)
+	return err
+}
+
+// listen opens a listener; the error names the flag to change.
+func (g *gateway) listen(flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --%s, or port 0 for any free one", addr, err, flag)
+	}
+	g.closing.push(l)
+	return l, nil
+}

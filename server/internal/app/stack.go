@@ -1,0 +1,16 @@
+package app
+
+import "io"
+
+// A stack closes what was opened, the last first. A half-opened gateway unwinds the same way.
+type stack struct{ closers []func() error }
+
+func (s *stack) push(c io.Closer) { s.closers = append(s.closers, c.Close) }
+
+// close closes everything once. Errors on the way out have nobody left to act on them; what must be durable is so already.
+func (s *stack) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		_ = s.closers[i]()
+	}
+	s.closers = nil
+}
