@@ -105,6 +105,6 @@ func (b *Bench) crowdReplay(ctx context.Context, t *Target, decode string) (Samp
 	if share := s["bytes"] / (one["bytes"] * want / one["events"]); math.Abs(share-1) > 0.02 {
 		return nil, fmt.Errorf("%d readers got %.3f times the bytes of as many readers that count their events", readers, share)
 	}
-	s["per_s"], s["server_cpu_us"] = want/s["s"], s["server_cpu_s"]*1e6/want
+	s.perEvent(want)
 	return s, nil
 }

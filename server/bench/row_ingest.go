@@ -28,7 +28,7 @@ func (b *Bench) post(ctx context.Context, t *Target, change func(*LoadConfig)) (
 	if result.Refused > 0 {
 		return nil, fmt.Errorf("%s refused %d webhooks; the first answer: %q", t.Name, result.Refused, result.Refusal)
 	}
-	if want := int(float64(config.Rate) * result.Elapsed.Seconds() * 0.97); result.Answered < want {
+	if want := int(float64(config.Rate) * result.Elapsed.Seconds() * b.scale.KeepUp); result.Answered < want {
 		return nil, fmt.Errorf("%s answered %d webhooks instead of %d: it didn't keep up", t.Name, result.Answered, want)
 	}
 	return &result, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 )
 
 // replayed has a process of subscribers read a server from the earliest event to the head, so often, and measures both.
@@ -18,7 +19,7 @@ func (b *Bench) replayed(ctx context.Context, t *Target, config SubscriberConfig
 }
 
 func (b *Bench) replayThrough(ctx context.Context, t *Target, readers *Process, passes int) (Sample, error) {
-	before, err := t.CPU()
+	before, err := cpuOf(t.Process, readers)
 	if err != nil {
 		return nil, err
 	}
@@ -30,12 +31,31 @@ func (b *Bench) replayThrough(ctx context.Context, t *Target, readers *Process, 
 		}
 		total.Events, total.Bytes, total.Elapsed = total.Events+r.Events, total.Bytes+r.Bytes, total.Elapsed+r.Elapsed
 	}
-	after, err := t.CPU()
-	s := Sample{"s": total.Elapsed.Seconds(), "events": float64(total.Events), "bytes": float64(total.Bytes), "server_cpu_s": (after - before).Seconds()}
-	if total.Events > 0 {
-		s["per_s"], s["server_cpu_us"] = total.PerSecond(), microseconds(after-before)/float64(total.Events)
+	after, err := cpuOf(t.Process, readers)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	s := Sample{
+		"s": total.Elapsed.Seconds(), "events": float64(total.Events), "bytes": float64(total.Bytes),
+		"server_cpu_s": (after[0] - before[0]).Seconds(), "client_cpu_s": (after[1] - before[1]).Seconds(),
+	}
+	if total.Events > 0 {
+		s.perEvent(float64(total.Events))
+	}
+	return s, nil
+}
+
+func cpuOf(server, client *Process) (used [2]time.Duration, err error) {
+	if used[0], err = server.CPU(); err == nil {
+		used[1], err = client.CPU()
+	}
+	return used, err
+}
+
+// perEvent adds the figures of each of so many events.
+func (s Sample) perEvent(events float64) {
+	s["per_s"] = events / s["s"]
+	s["server_cpu_us"], s["client_cpu_us"] = s["server_cpu_s"]*1e6/events, s["client_cpu_s"]*1e6/events
 }
 
 // leanRing bounds the events that the lean program holds for a replay of many more: it sends them over and over.
@@ -86,6 +106,7 @@ func (b *Bench) replay(ctx context.Context) ([]Result, error) {
 		line("against one event a message", "per_s", "/s", "single", Bar{}),
 		line("against a JetStream ordered consumer, undecoded", "per_s", "/s", "jetstream", Bar{}),
 		line("server CPU per event", "server_cpu_us", "µs", "batched", Bar{}),
+		line("client CPU per event", "client_cpu_us", "µs", "batched", Bar{}),
 	}, nil
 }
 

@@ -8,6 +8,8 @@ type Scale struct {
 	Rounds int
 	// Warmup and Window are the parts of a measurement under load.
 	Warmup, Window time.Duration
+	// KeepUp is the share of the webhooks that are due in a window which must have been answered in it.
+	KeepUp float64
 	// Stored is how many events "a full store" holds, and Replayed how many one subscriber replays.
 	Stored, Replayed int
 	// JetStream is how many events the JetStream consumer replays.
@@ -24,13 +26,13 @@ type Scale struct {
 
 var (
 	full = Scale{
-		Name: "full", Rounds: 5, Warmup: time.Second, Window: 5 * time.Second,
+		Name: "full", Rounds: 5, Warmup: time.Second, Window: 5 * time.Second, KeepUp: 0.97,
 		Stored: 10_000_000, Replayed: 2_000_000, JetStream: 1_000_000, Ring: 100_000, RingPasses: 3,
 		Crowds: []int{1, 10, 100, 1000},
 		Idle:   10_000, NeverReading: 200, Stalled: 1000, Syncs: 2000,
 	}
 	quick = Scale{
-		Name: "quick", Rounds: 1, Warmup: 500 * time.Millisecond, Window: 1500 * time.Millisecond,
+		Name: "quick", Rounds: 1, Warmup: 500 * time.Millisecond, Window: 1500 * time.Millisecond, KeepUp: 0.9,
 		Stored: 1_000_000, Replayed: 1_000_000, JetStream: 200_000, Ring: 30_000, RingPasses: 2,
 		Crowds: []int{1, 100, 1000},
 		Idle:   2000, NeverReading: 50, Stalled: 1000, Syncs: 300,

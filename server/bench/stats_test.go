@@ -69,6 +69,37 @@ func TestRatiosAreTakenRoundByRound(t *testing.T) {
 	}
 }
 
+func TestGrowth(t *testing.T) {
+	tests := []struct {
+		name  string
+		costs Series
+		want  float64
+	}{
+		{"flat", Series{8, 8, 8}, 1},
+		{"falling", Series{40, 10, 8}, 1},
+		{"rising", Series{8, 10, 12}, 1.5},
+		{"falling, then rising", Series{40, 8, 10, 12}, 1.5},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := growth(test.costs); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestMatch(t *testing.T) {
+	sent := []int64{100, 200, 300}
+	got, err := match(sent, [][]int64{{0, 250, 310}, {105, 260, 390}}, 1)
+	if want := []time.Duration{50, 10, 60, 90}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v; want %v: the first event belongs to the warm-up", got, err, want)
+	}
+	if _, err := match(sent, [][]int64{{101, 0, 301}}, 0); err == nil {
+		t.Error("an event that never came went unnoticed")
+	}
+}
+
 func TestSeriesInJSON(t *testing.T) {
 	got, err := json.Marshal(Series{1.5, math.Inf(1), math.NaN()})
 	if err != nil || string(got) != "[1.5,null,null]" {

@@ -45,9 +45,6 @@ type ReplayResult struct {
 	Elapsed time.Duration // from the release of all streams to the end of the last
 }
 
-// PerSecond is the rate of events over all streams.
-func (r ReplayResult) PerSecond() float64 { return float64(r.Events) / r.Elapsed.Seconds() }
-
 // subscriber is a process full of well-behaved subscribers.
 type subscriber struct {
 	config  SubscriberConfig
