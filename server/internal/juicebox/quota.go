@@ -28,7 +28,10 @@ func NewQuota(log store.Log, hub *fanout.Hub) *Quota { return &Quota{log: log, h
 // Latest returns the newest quota.warning event; nil if none was seen yet. Shared: never change it.
 func (q *Quota) Latest() *strawv1.Event { return q.latest.Load() }
 
-// Run reads the log from its oldest event and then follows it, until the context ends or the log fails.
+// lookBack is how many events the search for the newest warning begins with; each further stretch is twice as long.
+const lookBack = 1024
+
+// Run finds the newest warning in the log and then follows it, until the context ends or the log fails.
 func (q *Quota) Run(ctx context.Context) error {
 	selection, err := filter.New([]string{event.TypeQuotaWarning}, "", q.log.Types())
 	if err != nil {
@@ -36,15 +39,20 @@ func (q *Quota) Run(ctx context.Context) error {
 	}
 	w := q.hub.Join(selection)
 	defer w.Leave()
-	for pos := q.log.Bounds().Floor; ; {
+	pos := q.hub.Head()
+	if err := q.search(ctx, selection, pos); err != nil {
+		return ignoreCanceled(err)
+	}
+	for {
 		pos = w.Skip(pos)
-		if pos < q.hub.Head() {
-			if pos, err = q.read(ctx, selection, pos); err != nil {
+		w.At(pos)
+		if head := q.hub.Head(); pos < head {
+			if _, err := q.scan(ctx, selection, pos, head); err != nil {
 				return ignoreCanceled(err)
 			}
+			pos = head
 			continue
 		}
-		w.At(pos)
 		wake := w.Wait(pos)
 		if wake == nil {
 			continue
@@ -59,26 +67,57 @@ func (q *Quota) Run(ctx context.Context) error {
 	}
 }
 
-// read takes in one segment and returns the position after it.
-func (q *Quota) read(ctx context.Context, selection *filter.Selection, pos event.Sequence) (event.Sequence, error) {
-	seg, err := q.log.Read(ctx, pos, selection.MayWant)
-	if errors.Is(err, event.ErrPassed) {
-		return q.log.Bounds().Floor, nil
+// search goes back from end in growing stretches until one has a warning.
+func (q *Quota) search(ctx context.Context, selection *filter.Selection, end event.Sequence) error {
+	for size := event.Sequence(lookBack); ; size *= 2 {
+		floor := q.log.Bounds().Floor
+		if end <= floor {
+			return nil
+		}
+		start := floor
+		if end-floor > size {
+			start = end - size
+		}
+		if found, err := q.scan(ctx, selection, start, end); found || err != nil {
+			return err
+		}
+		end = start
 	}
-	if err != nil {
-		return pos, err
-	}
-	through := seg.Through()
-	for i := range seg.View() {
-		e, err := seg.Decode(i)
+}
+
+// scan reads the log between two positions and keeps the last warning that it meets.
+func (q *Quota) scan(ctx context.Context, selection *filter.Selection, pos, end event.Sequence) (found bool, err error) {
+	for pos < end {
+		seg, err := q.log.Read(ctx, pos, selection.MayWant)
+		if errors.Is(err, event.ErrPassed) {
+			pos = max(pos, q.log.Bounds().Floor)
+			continue
+		}
 		if err != nil {
-			return pos, err
+			return found, err
 		}
-		if e.GetQuotaWarning() != nil {
+		pos = seg.Through()
+		e, err := newest(seg)
+		if err != nil {
+			return found, err
+		}
+		if e != nil {
 			q.latest.Store(e)
+			found = true
 		}
 	}
-	return through, nil
+	return found, nil
+}
+
+// newest returns a segment's last warning; nil if it has none.
+func newest(seg *event.Segment) (*strawv1.Event, error) {
+	for i := len(seg.View()) - 1; i >= 0; i-- {
+		e, err := seg.Decode(i)
+		if err != nil || e.GetQuotaWarning() != nil {
+			return e, err
+		}
+	}
+	return nil, nil
 }
 
 func ignoreCanceled(err error) error {
