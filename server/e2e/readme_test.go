@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// readme returns the README's fenced blocks of a language.
+func readme(t *testing.T, language string) []string {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(b), -1) {
+		blocks = append(blocks, m[1])
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("README has no block of %s", language)
+	}
+	return blocks
+}
+
+// here points what README says at the gateway under test: its ports are free ones, and its binary isn't in bin/.
+func (g *gateway) here(text string) string {
+	bin, err := buildStraw()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return strings.NewReplacer(
+		"127.0.0.1:9090", g.grpc,
+		"http://127.0.0.1:9080", g.http,
+		"bin/straw tail", bin+" tail --addr "+g.grpc,
+	).Replace(text)
+}
+
+// follow runs a command until its output has had lines with each of the texts, in this order, and fails if that takes too
+// long. meanwhile is called again and again.
+func follow(t *testing.T, cmd *exec.Cmd, meanwhile func(), texts ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	out, w := io.Pipe()
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() {
+		exited <- cmd.Wait()
+		_ = w.Close()
+	}()
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	defer func() {
+		_ = cmd.Process.Kill() // most of them would go on forever
+		for range lines {
+		}
+		<-exited
+	}()
+	var seen []string
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for len(texts) > 0 {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				t.Fatalf("%v ended without %q:\n%s", cmd.Args, texts[0], strings.Join(seen, "\n"))
+			}
+			seen = append(seen, line)
+			for len(texts) > 0 && strings.Contains(line, texts[0]) {
+				texts = texts[1:]
+			}
+		case <-tick.C:
+			meanwhile()
+		case <-ctx.Done():
+			t.Fatalf("%v didn't print %q:\n%s", cmd.Args, texts[0], strings.Join(seen, "\n"))
+		}
+	}
+}
+
+func (g *gateway) postSamples() {
+	g.t.Helper()
+	for _, body := range []string{
+		`{"id":"readme-%d-1","type":"dataset.updated","data":{"dataset_id":"ds_1"}}`,
+		`{"id":"readme-%d-2","type":"export.ready","data":{"export_id":"exp_1","download_url":"https://exports.juicebox.ai/exp_1"}}`,
+		`{"id":"readme-%d-3","type":"quota.warning","data":{"usage_percent":91}}`,
+	} {
+		g.mustPost(fmt.Sprintf(body, time.Now().UnixNano()))
+	}
+}
+
+// TestReadmeCommands runs the lines that README gives for a second terminal. The two commands are `make run`, which is
+// `straw dev` and has a script of its own, and the `make test` that runs this.
+func TestReadmeCommands(t *testing.T) {
+	grpcurl, err := buildGrpcurl()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := startGateway(t, t.TempDir())
+	g.postSamples()
+	want := map[string][]string{
+		"grpcurl":                       {"ds_1", "exp_1"},
+		"curl -N 'http":                 {"ds_1", "exp_1", "usagePercent"},
+		"curl -N -H 'Accept: text/even": {"id: ", "usagePercent"},
+		"bin/straw tail":                {"ds_1"},
+	}
+	for _, block := range readme(t, "sh") {
+		for prefix, texts := range want {
+			if !strings.HasPrefix(block, prefix) {
+				continue
+			}
+			delete(want, prefix)
+			t.Run(strings.Fields(block)[0], func(t *testing.T) {
+				cmd := exec.Command("sh", "-c", "exec "+g.here(block))
+				cmd.Env = append(os.Environ(), "PATH="+grpcurl+":"+os.Getenv("PATH"))
+				follow(t, cmd, func() {}, texts...)
+			})
+		}
+	}
+	for prefix := range want {
+		t.Errorf("README no longer has a command that begins with %q", prefix)
+	}
+}
+
+// TestReadmeServe starts the gateway as README says for production, but for where it keeps its data and listens.
+func TestReadmeServe(t *testing.T) {
+	for _, block := range readme(t, "sh") {
+		if !strings.Contains(block, "straw serve") {
+			continue
+		}
+		bin, err := buildStraw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := strings.NewReplacer("straw serve", "exec "+bin+" serve --webhook-addr 127.0.0.1:0 --grpc-addr 127.0.0.1:0 --http-addr 127.0.0.1:0",
+			"/var/lib/straw", t.TempDir(), "=...", "=0123456789abcdef0123456789abcdef").Replace(block)
+		cmd := exec.Command("sh", "-c", script)
+		cmd.Dir = t.TempDir()
+		follow(t, cmd, func() {}, "listener=webhook", "listener=http")
+		return
+	}
+	t.Error("README doesn't say how to run the gateway in production")
+}
+
+// TestReadmeGo builds and runs README's Go program, verbatim but for the gateway's address.
+func TestReadmeGo(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	dir := t.TempDir()
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte(g.here(readme(t, "go")[0])), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), source)
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	cmd := exec.Command(filepath.Join(dir, "program"))
+	cmd.Dir = dir
+	follow(t, cmd, g.postSamples, "refresh ds_1", "download exp_1")
+}
