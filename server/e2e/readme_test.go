@@ -108,7 +108,7 @@ func (g *gateway) postSamples() {
 // TestReadmeCommands runs the lines that README gives for a second terminal. The two commands are `make run`, which is
 // `straw dev` and has a script of its own, and the `make test` that runs this.
 func TestReadmeCommands(t *testing.T) {
-	grpcurl, err := buildGrpcurl()
+	grpcurl, err := (&runner{ctx: t.Context()}).buildGrpcurl()
 	if err != nil {
 		t.Fatal(err)
 	}
