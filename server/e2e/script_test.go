@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("there are no scripts here: %v", err)
 	}
-	grpcurl := sync.OnceValues(buildGrpcurl)
+	r := &runner{ctx: t.Context(), straw: bin}
 	testscript.Run(t, testscript.Params{
 		Files:              scripts,
 		RequireUniqueNames: true,
@@ -47,15 +48,20 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": startCmd, "await": awaitCmd, "end": endCmd, "code": codeCmd,
-			"paste": func(ts *testscript.TestScript, neg bool, args []string) { pasteCmd(ts, neg, args, grpcurl) },
+			"start": r.start, "await": awaitCmd, "end": endCmd, "code": codeCmd, "paste": r.paste,
 		},
 	})
 }
 
-// buildGrpcurl returns the folder of a pinned grpcurl.
-func buildGrpcurl() (string, error) {
-	out, err := exec.Command("go", "tool", "-modfile=../../.tools/grpcurl/go.mod", "-n", "grpcurl").Output()
+// A runner is what scripts need from outside them.
+type runner struct {
+	ctx   context.Context // of the test
+	straw string
+}
+
+// buildGrpcurl returns the folder of the pinned grpcurl; Go builds it once.
+func (r *runner) buildGrpcurl() (string, error) {
+	out, err := exec.CommandContext(r.ctx, "go", "tool", "-modfile=../../.tools/grpcurl/go.mod", "-n", "grpcurl").Output()
 	if err != nil {
 		return "", fmt.Errorf("build grpcurl: %w", err)
 	}
@@ -81,29 +87,15 @@ func find(ts *testscript.TestScript, name string) *background {
 
 var listening = regexp.MustCompile(`listener=(\w+) addr=(\S+)`)
 
-func startCmd(ts *testscript.TestScript, neg bool, args []string) {
+func (r *runner) start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: start NAME COMMAND…")
 	}
 	name := args[0]
-	path := ts.Getenv("PATH")
-	b := &background{
-		cmd:    exec.Command(filepath.Join(path[:strings.IndexByte(path, os.PathListSeparator)], "straw"), args[1:]...),
-		stdout: newTranscript(), stderr: newTranscript(), exited: make(chan struct{}),
-	}
-	b.cmd.Args[0] = "straw"
-	b.cmd.Dir, b.cmd.Env = ts.MkAbs("."), environ(ts)
-	b.cmd.Stdout, b.cmd.Stderr = b.stdout, b.stderr
-	ts.Check(b.cmd.Start())
+	cmd := exec.CommandContext(r.ctx, r.straw, args[1:]...)
+	cmd.Args[0] = "straw"
+	b := inBackground(ts, cmd)
 	ts.Value(backgroundKey{}).(map[string]*background)[name] = b
-	go func() {
-		_ = b.cmd.Wait() // ProcessState says it all
-		close(b.exited)
-	}()
-	ts.Defer(func() {
-		_ = b.cmd.Process.Kill() // it may be gone
-		<-b.exited
-	})
 	if args[1] != "serve" && args[1] != "dev" {
 		return
 	}
@@ -113,6 +105,28 @@ func startCmd(ts *testscript.TestScript, neg bool, args []string) {
 	for _, match := range listening.FindAllStringSubmatch(b.stderr.String(), -1) {
 		ts.Setenv(name+"_"+match[1], match[2])
 	}
+}
+
+// inBackground starts a command, which ends with the script at the latest.
+func inBackground(ts *testscript.TestScript, cmd *exec.Cmd) *background {
+	b := &background{cmd: cmd, stdout: newTranscript(), stderr: newTranscript(), exited: make(chan struct{})}
+	if cmd.Env == nil {
+		cmd.Env = environ(ts)
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), b.stdout, b.stderr
+	ts.Check(cmd.Start())
+	go func() {
+		_ = cmd.Wait() // ProcessState says it all
+		close(b.exited)
+	}()
+	ts.Defer(b.kill)
+	return b
+}
+
+// kill returns when the command is gone.
+func (b *background) kill() {
+	_ = b.cmd.Process.Kill() // it may be gone already
+	<-b.exited
 }
 
 // environ is the script's environment, as far as a command of ours may look at it.
@@ -194,8 +208,8 @@ func codeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// pasteCmd does what a reader of the welcome does. Commands that follow the stream are ended once they have printed an event.
-func pasteCmd(ts *testscript.TestScript, neg bool, args []string, grpcurl func() (string, error)) {
+// paste does what a reader of the welcome does. Commands that follow the stream are ended once they have printed an event.
+func (r *runner) paste(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: paste NAME REGEXP")
 	}
@@ -206,21 +220,15 @@ func pasteCmd(ts *testscript.TestScript, neg bool, args []string, grpcurl func()
 	}
 	line, path := match[1], ts.Getenv("PATH")
 	if strings.HasPrefix(line, "grpcurl") {
-		folder, err := grpcurl()
+		folder, err := r.buildGrpcurl()
 		ts.Check(err)
 		path = folder + string(os.PathListSeparator) + path
 	}
-	b := &background{cmd: exec.Command("sh", "-c", "exec "+line), stdout: newTranscript(), stderr: newTranscript(), exited: make(chan struct{})}
-	b.cmd.Dir, b.cmd.Env = ts.MkAbs("."), append(environ(ts), "PATH="+path)
-	b.cmd.Stdout, b.cmd.Stderr = b.stdout, b.stderr
-	ts.Check(b.cmd.Start())
-	go func() {
-		_ = b.cmd.Wait() // what it has printed says it all
-		close(b.exited)
-	}()
+	cmd := exec.CommandContext(r.ctx, "sh", "-c", "exec "+line)
+	cmd.Env = append(environ(ts), "PATH="+path)
+	b := inBackground(ts, cmd)
 	b.await(ts, b.stdout, regexp.MustCompile(`search\.alert|export\.ready|"received"`))
-	_ = b.cmd.Process.Kill() // most have ended
-	<-b.exited
+	b.kill()
 	_, _ = fmt.Fprint(ts.Stdout(), b.stdout)
 }
 

@@ -121,7 +121,7 @@ func (d *devRun) sendSamples(ctx context.Context) error {
 		a, err := postWebhook(ctx, d.webhookEndpoint(), d.settings.WebhookSecrets[0].Reveal(), body)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return context.Cause(ctx)
 		case err != nil:
 			return err
 		case a.Status != http.StatusOK:

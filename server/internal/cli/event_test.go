@@ -53,7 +53,7 @@ func TestJSONIsStable(t *testing.T) {
 		asJSON:  "{\n  \"id\": \"evt_<1>\",\n  \"cursor\": \"c\"\n}\n",
 	} {
 		var got strings.Builder
-		if err := f.write(&got, e); err != nil || got.String() != want {
+		if err := (&f).write(&got, e); err != nil || got.String() != want {
 			t.Errorf("%s: %q, %v", f, got.String(), err)
 		}
 	}

@@ -49,7 +49,7 @@ func outputFlag(c *cobra.Command) *format {
 
 // write writes a value as JSON, indented or on one line. A protobuf message is written as protojson; its white space, which
 // protojson varies on purpose, is made stable.
-func (f format) write(w io.Writer, value any) error {
+func (f *format) write(w io.Writer, value any) error {
 	var text []byte
 	var err error
 	if m, ok := value.(proto.Message); ok {
@@ -61,7 +61,7 @@ func (f format) write(w io.Writer, value any) error {
 		return err
 	}
 	var out bytes.Buffer
-	if f == asJSON {
+	if *f == asJSON {
 		err = json.Indent(&out, text, "", "  ")
 	} else {
 		err = json.Compact(&out, text)

@@ -105,7 +105,6 @@ func (p *program) follow(ctx context.Context, client *straw.Client, opts straw.S
 	defer give(nil)
 	opts.Hooks = p.followHooks(give, opts.Hooks)
 	out := bufio.NewWriter(p.stdout)
-	defer out.Flush()
 	paint := p.painter(p.terminal.stdout)
 	for frame, err := range client.Frames(ctx, opts) {
 		if err != nil {

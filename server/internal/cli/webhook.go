@@ -58,7 +58,7 @@ func (p *program) webhookVerify() *cobra.Command {
 }
 
 func (p *program) explain(e signature.Explanation, output format) error {
-	err := error(nil)
+	var err error
 	if output == asText {
 		_, err = fmt.Fprintln(p.stdout, e.Detail)
 	} else {
