@@ -88,7 +88,7 @@ func (q *Quota) search(ctx context.Context, selection *filter.Selection, end eve
 // scan reads the log between two positions and keeps the last warning that it meets.
 func (q *Quota) scan(ctx context.Context, selection *filter.Selection, pos, end event.Sequence) (found bool, err error) {
 	for pos < end {
-		seg, err := q.log.Read(ctx, pos, selection.MayWant)
+		seg, err := q.read(ctx, selection, pos)
 		if errors.Is(err, event.ErrPassed) {
 			pos = max(pos, q.log.Bounds().Floor)
 			continue
@@ -97,7 +97,7 @@ func (q *Quota) scan(ctx context.Context, selection *filter.Selection, pos, end 
 			return found, err
 		}
 		pos = seg.Through()
-		e, err := newest(seg)
+		e, err := newest(selection, seg)
 		if err != nil {
 			return found, err
 		}
@@ -109,9 +109,21 @@ func (q *Quota) scan(ctx context.Context, selection *filter.Selection, pos, end 
 	return found, nil
 }
 
+// read returns the part of the log after a position, the hub's if it still has it.
+func (q *Quota) read(ctx context.Context, selection *filter.Selection, pos event.Sequence) (*event.Segment, error) {
+	if seg := q.hub.Segment(pos); seg != nil {
+		return seg, nil
+	}
+	return q.log.Read(ctx, pos, selection.MayWant)
+}
+
 // newest returns a segment's last warning; nil if it has none.
-func newest(seg *event.Segment) (*strawv1.Event, error) {
-	for i := len(seg.View()) - 1; i >= 0; i-- {
+func newest(selection *filter.Selection, seg *event.Segment) (*strawv1.Event, error) {
+	entries := seg.View()
+	for i := len(entries) - 1; i >= 0; i-- {
+		if !selection.MayWant(entries[i].Type) {
+			continue
+		}
 		e, err := seg.Decode(i)
 		if err != nil || e.GetQuotaWarning() != nil {
 			return e, err
