@@ -13,7 +13,8 @@ import (
 )
 
 // A CursorStore holds the position of one subscription. Its methods are called one at a time. An error ends the
-// subscription.
+// subscription and is its last error; if the loop was left before the last Save failed, it is not reported, and the events
+// since the Save before come again.
 type CursorStore interface {
 	// Load returns the saved cursor; empty if none was ever saved.
 	Load(ctx context.Context) (cursor string, err error)

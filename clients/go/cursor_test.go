@@ -84,6 +84,21 @@ func TestCursorStoreFaultsEndSubscription(t *testing.T) {
 			t.Errorf("ended with %v after %d calls", last, len(g.starts()))
 		}
 	})
+	t.Run("last save", func(t *testing.T) {
+		c := newGateway(3).start(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var last error
+		opts := straw.SubscribeOptions{Start: straw.Earliest(), CursorStore: &memoryStore{saveErr: broken}}
+		for e, err := range c.Subscribe(ctx, opts) {
+			if last = err; e.GetId() == "evt_3" {
+				cancel()
+			}
+		}
+		if !errors.Is(last, broken) || !errors.Is(last, context.Canceled) {
+			t.Errorf("ended with %v, want both", last)
+		}
+	})
 	t.Run("save", func(t *testing.T) {
 		c := newGateway(3).start(t)
 		opts := straw.SubscribeOptions{Start: straw.Earliest(), EndAtHead: true, CursorStore: &memoryStore{saveErr: broken}}

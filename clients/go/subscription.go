@@ -37,9 +37,10 @@ type subscription struct {
 
 	// own is a connection of this subscription alone, made when the one before fell silent: what made that deaf, perhaps
 	// a proxy that answers pings for a dead gateway, may stay so for as long as it lives.
-	own      *grpc.ClientConn
-	failures int           // in a row
-	pause    time.Duration // that a gateway going away has asked for
+	own       *grpc.ClientConn
+	connected bool          // a first frame came, on any connection
+	failures  int           // in a row
+	pause     time.Duration // that a gateway going away has asked for
 }
 
 func newSubscription(c *Client, opts SubscribeOptions) *subscription {
@@ -60,6 +61,8 @@ func (s *subscription) run(ctx context.Context, deliver func(*Frame) bool) (err 
 	defer func() {
 		if saveErr := s.cursors.flush(); err == nil {
 			err = saveErr
+		} else if saveErr != nil && !errors.Is(err, saveErr) {
+			err = errors.Join(err, saveErr)
 		}
 	}()
 	for {
@@ -117,6 +120,7 @@ func (s *subscription) connect(ctx context.Context, deliver func(*Frame) bool) e
 
 // welcome notes a connection's first frame and returns how long to wait for each further one.
 func (s *subscription) welcome(first *Frame) time.Duration {
+	s.connected = true
 	if s.hooks.Connected != nil {
 		s.hooks.Connected(first)
 	}
@@ -172,7 +176,7 @@ func (s *subscription) recoverable(err error) bool {
 	switch e.Reason {
 	case strawv1.ErrorReason_TOO_MANY_STREAMS, strawv1.ErrorReason_RATE_LIMITED:
 		// The gateway may not yet know that the stream before is lost. At the first try it is simply so.
-		return s.cursor != ""
+		return s.connected
 	}
 	return e.retryable()
 }
