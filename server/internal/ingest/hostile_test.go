@@ -1,0 +1,257 @@
+package ingest_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/ingest"
+)
+
+// A length is believed before any of the body has come.
+func TestTooLargeIsRefusedUnread(t *testing.T) {
+	g := open(t, ingest.Options{})
+	for _, length := range []string{"1048577", "5000000000", "9223372036854775807"} {
+		got := g.exchange(request("", "Content-Length: "+length)) // and never a byte of the body
+		if got.status != 413 {
+			t.Errorf("Content-Length %s: %d", length, got.status)
+		}
+	}
+	got := g.exchange(request("", "Content-Length: 2000000", "Expect: 100-continue"))
+	if got.status != 413 {
+		t.Errorf("a sender that asks first is answered %d", got.status)
+	}
+}
+
+// A sender without end is stopped soon after the limit, and still gets its answer.
+func TestEndlessBodyIsStopped(t *testing.T) {
+	g := open(t, ingest.Options{})
+	w := g.dial().send(request("", "Transfer-Encoding: chunked"))
+	const chunk = 64 << 10
+	text := fmt.Sprintf("%x\r\n%s\r\n", chunk, strings.Repeat("x", chunk))
+	sent := make(chan int, 1)
+	go func() {
+		n := 0
+		for ; n < 512<<20; n += chunk {
+			if _, err := io.WriteString(w, text); err != nil {
+				break
+			}
+		}
+		sent <- n
+	}()
+	if got := w.reply(); got.status != 413 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if n := <-sent; n >= 512<<20 {
+		t.Errorf("the server took %d bytes", n)
+	}
+}
+
+func TestBodyShorterThanItsLength(t *testing.T) {
+	g := open(t, ingest.Options{})
+	body := webhook("evt_1")
+	w := g.dial().send(request(body, fmt.Sprint("Content-Length: ", len(body)+1), "x-juicebox-signature: "+sign(body)))
+	if err := w.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.reply(); got.status != 400 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	w.closed()
+	if outcome := g.seen.nth(t, 1); outcome != "bad_request" {
+		t.Errorf("the outcome is %q", outcome)
+	}
+	if g.stored("evt_1") {
+		t.Error("half a body was stored")
+	}
+}
+
+// One request is never read as two, nor as another than a proxy before the gateway may have read.
+func TestAmbiguousFraming(t *testing.T) {
+	body := webhook("evt_1")
+	sig := "x-juicebox-signature: " + sign(body)
+	chunks, length := "Transfer-Encoding: chunked", fmt.Sprint("Content-Length: ", len(body))
+	for name, text := range map[string]string{
+		"length and chunks":            request(chunked(body, 9), length, chunks, sig),
+		"chunks and length":            request(chunked(body, 9), chunks, sig, length),
+		"length in other letters":      request(chunked(body, 9), chunks, sig, strings.Replace(length, "Content-Length", "cOnTeNt-lEnGtH", 1)),
+		"length of the framed body":    request(chunked(body, 9), chunks, sig, fmt.Sprint("Content-Length: ", len(chunked(body, 9)))),
+		"two lengths":                  request(body, length, "Content-Length: 3", sig),
+		"a negative length":            request(body, "Content-Length: -1", sig),
+		"a length with a sign":         request(body, "Content-Length: +5", sig),
+		"two lengths in one":           request(body, fmt.Sprintf("Content-Length: %d, %d", len(body), len(body)), sig),
+		"space before the colon":       request(body, fmt.Sprint("Content-Length : ", len(body)), sig),
+		"a chunk without size":         request("\r\n"+body+"\r\n0\r\n\r\n", chunks, sig),
+		"a chunk size that isn't hex":  request("zz\r\n"+body+"\r\n0\r\n\r\n", chunks, sig),
+		"a chunk size of 70 bits":      request("ffffffffffffffffff\r\n"+body+"\r\n0\r\n\r\n", chunks, sig),
+		"a chunk longer than its size": request("3\r\n"+body+"\r\n0\r\n\r\n", chunks, sig),
+		"a negative chunk size":        request("-3\r\n"+body+"\r\n0\r\n\r\n", chunks, sig),
+		"line feeds alone":             strings.ReplaceAll(request(chunked(body, 9), chunks, length, sig), "\r\n", "\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := open(t, ingest.Options{})
+			w := g.dial().send(text)
+			if got := w.reply(); got.status != 400 {
+				t.Errorf("%d %s, want 400", got.status, got.body)
+			}
+			w.closed()
+			if g.head() != 0 {
+				t.Error("it was stored")
+			}
+		})
+	}
+	t.Run("another encoding", func(t *testing.T) {
+		g := open(t, ingest.Options{})
+		if got := g.exchange(request(chunked(body, 9), "Transfer-Encoding: gzip, chunked", sig)); got.status != 501 {
+			t.Errorf("%d, want 501", got.status)
+		}
+	})
+}
+
+// The head of a chunked request is found however its bytes arrive, on a connection that has carried others.
+func TestChunksOnAUsedConnection(t *testing.T) {
+	g := open(t, ingest.Options{})
+	w := g.dial()
+	for i := range 20 {
+		plain := webhook(fmt.Sprint("evt_plain_", i))
+		if got := w.send(signed(plain)).reply(); got.status != 200 {
+			t.Fatalf("%d: plain: %d %s", i, got.status, got.body)
+		}
+		body := webhook(fmt.Sprint("evt_chunked_", i))
+		text := request(chunked(body, 1+i), "Transfer-Encoding: chunked", "X-Filler: "+strings.Repeat("x", 700*i), "x-juicebox-signature: "+sign(body))
+		w.send(text[:i*37%len(text)]).send(text[i*37%len(text):])
+		if got := w.reply(); got.status != 200 {
+			t.Fatalf("%d: chunked: %d %s", i, got.status, got.body)
+		}
+	}
+	smuggled := webhook("evt_smuggled")
+	w.send(request(chunked(smuggled, 9), "Transfer-Encoding: chunked", "Content-Length: 4", "x-juicebox-signature: "+sign(smuggled)))
+	if got := w.reply(); got.status != 400 {
+		t.Errorf("with a length too: %d", got.status)
+	}
+	w.closed()
+	if g.stored("evt_smuggled") || g.head() != 40 {
+		t.Errorf("%d stored", g.head())
+	}
+}
+
+// Sent ahead, before the answer to the one before, such a request doesn't get through either.
+func TestAmbiguousFramingSentAhead(t *testing.T) {
+	first, smuggled := webhook("evt_1"), webhook("evt_smuggled")
+	attack := request(chunked(smuggled, 9), "Transfer-Encoding: chunked", "Content-Length: 4", "x-juicebox-signature: "+sign(smuggled))
+	ahead := signed(first) + attack
+	for cut := len(signed(first)); cut < len(ahead); cut += 7 {
+		g := open(t, ingest.Options{})
+		w := g.dial().send(ahead[:cut])
+		if got := w.reply(); got.status != 200 {
+			t.Fatalf("cut at %d: the first is answered %d", cut, got.status)
+		}
+		if got := w.send(ahead[cut:]).reply(); got.status != 400 {
+			t.Errorf("cut at %d: %d", cut, got.status)
+		}
+		if g.stored("evt_smuggled") {
+			t.Errorf("cut at %d: it was stored", cut)
+		}
+	}
+}
+
+func TestSlowHeaders(t *testing.T) {
+	const limit = 100 * time.Millisecond
+	g := open(t, ingest.Options{ReadHeaderTimeout: limit})
+	start := time.Now()
+	w := g.dial().send("POST /webhooks/juicebox HTTP/1.1\r\nHost: x\r\n")
+	w.closed()
+	if took := time.Since(start); took < limit {
+		t.Errorf("closed after %v", took)
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	const limit = 200 * time.Millisecond
+	g := open(t, ingest.Options{ReadTimeout: limit})
+	for name, text := range map[string]string{
+		"with a length": signed(webhook("evt_1"))[:200],
+		"in chunks":     request("5\r\n{\"id", "Transfer-Encoding: chunked"),
+	} {
+		start := time.Now()
+		w := g.dial().send(text)
+		if got := w.reply(); got.status != 408 || got.header.Get("Connection") != "close" {
+			t.Errorf("%s: %d %s", name, got.status, got.raw)
+		}
+		w.closed()
+		if took := time.Since(start); took < limit {
+			t.Errorf("%s: closed after %v", name, took)
+		}
+	}
+	if g.head() != 0 {
+		t.Error("half a body was stored")
+	}
+}
+
+func TestIdleConnection(t *testing.T) {
+	g := open(t, ingest.Options{IdleTimeout: 50 * time.Millisecond})
+	w := g.dial()
+	if got := w.send(signed(webhook("evt_1"))).reply(); got.status != 200 {
+		t.Fatal(got.status)
+	}
+	w.closed()
+}
+
+func TestLargeHeaders(t *testing.T) {
+	g := open(t, ingest.Options{})
+	if got := g.exchange(signed(webhook("evt_1"), "X-Filler: "+strings.Repeat("x", 15<<10))); got.status != 200 {
+		t.Errorf("15 KiB: %d", got.status)
+	}
+	if got := g.exchange(signed(webhook("evt_2"), "X-Filler: "+strings.Repeat("x", 24<<10))); got.status != 431 {
+		t.Errorf("24 KiB: %d", got.status)
+	}
+}
+
+// Bodies that are still coming in take from a bounded memory; when it is used up others are told to come back.
+func TestMemoryIsBounded(t *testing.T) {
+	g := open(t, ingest.Options{MaxMemory: 50_000})
+	large := strings.Replace(webhook("evt_large"), "SENSITIVE", strings.Repeat("x", 30_000), 1)
+	other := strings.Replace(webhook("evt_other"), "SENSITIVE", strings.Repeat("x", 30_000), 1)
+	text := signed(large, "Expect: 100-continue")
+	slow := g.dial().send(text[:len(text)-len(large)])
+	if got := slow.reply(); got.status != 100 { // sent once there is room for the body
+		t.Fatal(got.status)
+	}
+	if got := g.exchange(signed(other)); got.status != 503 || got.header.Get("Retry-After") != "1" {
+		t.Errorf("with the memory used up: %d %s", got.status, got.raw)
+	}
+	if got := g.exchange(signed(webhook("evt_small"))); got.status != 200 {
+		t.Errorf("one for which there is room is answered %d", got.status)
+	}
+	if got := slow.send(large).reply(); got.status != 200 {
+		t.Errorf("the slow one is answered %d", got.status)
+	}
+	if got := g.exchange(signed(other)); got.status != 200 {
+		t.Errorf("with the memory free again: %d", got.status)
+	}
+	for range 20 { // refused ones give back what they took
+		if got := g.exchange(request(other, fmt.Sprint("Content-Length: ", len(other)))); got.status != 401 {
+			t.Fatalf("unsigned: %d", got.status)
+		}
+	}
+	if !strings.Contains(g.logged.String(), "set aside") {
+		t.Errorf("the log doesn't tell:\n%s", g.logged)
+	}
+}
+
+// A claimed length alone takes no memory worth speaking of.
+func TestClaimedLengthTakesNoMemory(t *testing.T) {
+	g := open(t, ingest.Options{MaxMemory: 2 * event.MaxBody})
+	for range 20 {
+		w := g.dial().send(request("{", fmt.Sprint("Content-Length: ", event.MaxBody)))
+		defer w.Close()
+	}
+	for i := range 50 {
+		if got := g.exchange(signed(webhook(fmt.Sprint("evt_", i)))); got.status != 200 {
+			t.Fatalf("%d: %d", i, got.status)
+		}
+	}
+}
