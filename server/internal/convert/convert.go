@@ -44,7 +44,7 @@ func Convert(body []byte, r Request) *event.Draft {
 		ReceiveTime: timestamppb.New(r.ReceiveTime),
 		Traceparent: validTraceparent(r.Traceparent),
 	}
-	if u := fill(e, body); u != nil {
+	if u := fill(e, body); u != nil { // from here on e aliases the body
 		d.Unrecognized = true
 		e.Raw, e.Payload = body, &strawv1.Event_Unrecognized{Unrecognized: u}
 	} else {
@@ -56,7 +56,7 @@ func Convert(body []byte, r Request) *event.Draft {
 	if e.Type == "" {
 		e.Type = event.TypeUnrecognized
 	}
-	d.ID, d.Type, d.Encoded = e.Id, e.Type, encode(e)
+	d.ID, d.Type, d.Encoded = strings.Clone(e.Id), strings.Clone(e.Type), encode(e)
 	return d
 }
 

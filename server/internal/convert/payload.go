@@ -122,7 +122,7 @@ func (w *webhook) textOrJSON(f field) *string {
 	case v.Kind() == '"':
 		value = unquote(v)
 	default:
-		value = string(v)
+		value = alias(v)
 	}
 	return &value
 }

@@ -53,6 +53,15 @@ func (s *Set) accepts(secret string) bool {
 	return err == nil
 }
 
+// replace writes a file as editors do: no reader ever sees half of it.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	write(t, path+"~", content)
+	if err := os.Rename(path+"~", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -129,12 +138,7 @@ func TestFileRefused(t *testing.T) {
 func TestWatchSeesEveryKindOfChange(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, path, content string){
 		"rewritten": write,
-		"renamed": func(t *testing.T, path, content string) {
-			write(t, path+"~", content)
-			if err := os.Rename(path+"~", path); err != nil {
-				t.Fatal(err)
-			}
-		},
+		"renamed":   replace,
 		"removed and created": func(t *testing.T, path, content string) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -246,7 +250,7 @@ func TestPolling(t *testing.T) {
 	for range 3 {
 		poll <- time.Time{}
 	}
-	write(t, path, "old\n")
+	replace(t, path, "old\n")
 	poll <- time.Time{}
 	poll <- time.Time{} // once this is taken, the one before is done
 	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
@@ -255,7 +259,7 @@ func TestPolling(t *testing.T) {
 	if n := strings.Count(log.String(), "were read again"); n != 1 {
 		t.Errorf("%d recoveries logged:\n%s", n, log.String())
 	}
-	write(t, path, "new\n")
+	replace(t, path, "new\n")
 	poll <- time.Time{}
 	poll <- time.Time{}
 	if !s.accepts("new") || s.accepts("old") {
@@ -293,5 +297,31 @@ func TestVerifyWhileReloading(t *testing.T) {
 			t.Fatal("refused during a reload")
 		}
 		_ = s.Status()
+	}
+}
+
+// Neither a match nor a header that can't match saves the work for any secret.
+func TestVerifyTriesEverySecret(t *testing.T) {
+	body := []byte("body")
+	for name, header := range map[string][]string{
+		"the first matches": {Sign([]byte("one"), body)},
+		"none matches":      {Sign([]byte("other"), body)},
+		"malformed":         {"x"},
+		"repeated":          {"x", "y"},
+		"missing":           nil,
+	} {
+		s, err := NewSet([]string{"one", "two", "three"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried := map[string]bool{}
+		for _, k := range *s.secrets.Load() {
+			fresh := k.macs.New
+			k.macs.New = func() any { tried[k.fingerprint] = true; return fresh() }
+		}
+		_, _ = s.Verify(header, body)
+		if len(tried) != 3 {
+			t.Errorf("%s: %d of 3 secrets were tried", name, len(tried))
+		}
 	}
 }
