@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -33,7 +34,11 @@ func openFill(config FillConfig) (fill, any, error) {
 	if err != nil {
 		return fill{}, nil, err
 	}
-	err = errors.Join(fillLog(log, config), log.Close())
+	err = fillLog(log, config)
+	if err == nil { // compactions that are put off would be measured later
+		err = waitIdle(context.Background(), os.Getpid())
+	}
+	err = errors.Join(err, log.Close())
 	return fill{}, struct{}{}, err
 }
 

@@ -64,25 +64,3 @@ func (t *Target) settledMemory(ctx context.Context) (Memory, error) {
 	m.Resident = float64(resident)
 	return m, err
 }
-
-// waitIdle returns once a server has used less than 2 % of a core for half a second.
-func (t *Target) waitIdle(ctx context.Context) error {
-	const stretch = 500 * time.Millisecond
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		before, err := t.CPU()
-		if err != nil {
-			return err
-		}
-		if err := pause(ctx, stretch); err != nil {
-			return err
-		}
-		after, err := t.CPU()
-		if err != nil {
-			return err
-		}
-		if after-before < stretch/50 {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s was not idle within a minute", t.Name)
-}

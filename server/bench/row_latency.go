@@ -133,7 +133,7 @@ func (b *Bench) besideStalled(ctx context.Context, start func(context.Context, i
 		return nil, err
 	}
 	defer stalled.Kill()
-	if err := t.waitIdle(ctx); err != nil {
+	if err := waitIdle(ctx, t.PID()); err != nil {
 		return nil, err
 	}
 	beside, err := b.delays(ctx, t, stalledRate, config)

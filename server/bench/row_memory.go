@@ -17,7 +17,7 @@ func (b *Bench) cost(ctx context.Context, t *Target, config RawSubscriberConfig)
 		return nil, err
 	}
 	defer streams.Kill()
-	if err := t.waitIdle(ctx); err != nil {
+	if err := waitIdle(ctx, t.PID()); err != nil {
 		return nil, err
 	}
 	after, err := t.settledMemory(ctx)

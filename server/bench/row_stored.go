@@ -46,6 +46,9 @@ func (b *Bench) stored(ctx context.Context) ([]Result, error) {
 				return nil, err
 			}
 			defer t.Kill()
+			if err := waitIdle(ctx, t.PID()); err != nil { // what the round before left to be compacted
+				return nil, err
+			}
 			return b.flood(ctx, t, order)
 		}})
 	}

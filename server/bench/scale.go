@@ -33,8 +33,8 @@ var (
 	}
 	quick = Scale{
 		Name: "quick", Rounds: 1, Warmup: 500 * time.Millisecond, Window: 1500 * time.Millisecond, KeepUp: 0.9,
-		Stored: 1_000_000, Replayed: 1_000_000, JetStream: 200_000, Ring: 30_000, RingPasses: 2,
-		Crowds: []int{1, 100, 1000},
+		Stored: 1_000_000, Replayed: 1_000_000, JetStream: 200_000, Ring: 20_000, RingPasses: 1,
+		Crowds: []int{10, 1000},
 		Idle:   2000, NeverReading: 50, Stalled: 1000, Syncs: 300,
 	}
 	// tiny is for the tests of the benchmark: it shows that everything runs, and measures nothing.

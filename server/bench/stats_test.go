@@ -79,10 +79,11 @@ func TestGrowth(t *testing.T) {
 		{"falling", Series{40, 10, 8}, 1},
 		{"rising", Series{8, 10, 12}, 1.5},
 		{"falling, then rising", Series{40, 8, 10, 12}, 1.5},
+		{"lost in the noise", Series{-2, 8, 8}, math.Inf(1)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := growth(test.costs); got != test.want {
+			if got := growth(test.costs); !slices.Equal(got, Series{test.want}) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})

@@ -31,3 +31,26 @@ func pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// waitIdle returns once a process has used less than 2 % of a core for half a second: it has opened what it was asked to open,
+// or its compactions are done.
+func waitIdle(ctx context.Context, pid int) error {
+	const stretch, limit = 500 * time.Millisecond, 5 * time.Minute
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
+		before, err := cpuTime(pid)
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, stretch); err != nil {
+			return err
+		}
+		after, err := cpuTime(pid)
+		if err != nil {
+			return err
+		}
+		if after-before < stretch/50 {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d was not idle within %v", pid, limit)
+}
