@@ -1,0 +1,163 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+)
+
+// A gateway serves the API's routes.
+type gateway struct {
+	mux          *runtime.ServeMux
+	withoutQuery map[route]bool
+}
+
+// The query parser is grpc-gateway's one setting that is global.
+var useQueryParser = sync.OnceFunc(func() { runtime.NewServeMux(runtime.SetQueryParameterParser(&queryParser{})) })
+
+func newGateway(conn grpc.ClientConnInterface) (*gateway, error) {
+	useQueryParser()
+	g := &gateway{withoutQuery: withoutQuery()}
+	g.mux = runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &codec{}),
+		// Splits the path before it unescapes the parts, so that an id may hold any character.
+		runtime.WithUnescapingMode(runtime.UnescapingModeAllExceptSlash),
+		runtime.WithDisableHTTPMethodOverride(),
+		runtime.WithDisablePathLengthFallback(),
+		runtime.WithIncomingHeaderMatcher(toMetadata),
+		runtime.WithOutgoingHeaderMatcher(keepBack),
+		runtime.WithOutgoingTrailerMatcher(keepBack),
+		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, err error) {
+			writeError(w, err)
+		}),
+		runtime.WithRoutingErrorHandler(g.handleRoutingError),
+		runtime.WithMiddlewares(g.strictly),
+		runtime.WithWriteContentLength(),
+	)
+	ctx := context.Background() // registering keeps none
+	for _, err := range []error{
+		strawv1.RegisterEventServiceHandlerClient(ctx, g.mux, strawv1.NewEventServiceClient(conn)),
+		strawv1.RegisterSubscriptionServiceHandlerClient(ctx, g.mux, strawv1.NewSubscriptionServiceClient(conn)),
+		strawv1.RegisterExportServiceHandlerClient(ctx, g.mux, strawv1.NewExportServiceClient(conn)),
+		strawv1.RegisterGatewayServiceHandlerClient(ctx, g.mux, strawv1.NewGatewayServiceClient(conn)),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return g, g.registerOwn(conn)
+}
+
+// registerOwn adds the routes that grpc-gateway can't serve to the letter. They come before its own.
+func (g *gateway) registerOwn(conn grpc.ClientConnInterface) error {
+	subscribe := &subscriber{client: strawv1.NewEventServiceClient(conn), mux: g.mux}
+	for _, r := range []struct {
+		method, pattern string
+		handler         runtime.HandlerFunc
+	}{
+		{http.MethodGet, subscribePath, subscribe.serve},
+		{http.MethodPost, subscribePath, subscribe.serve},
+	} {
+		if err := g.mux.HandlePath(r.method, r.pattern, r.handler); err != nil {
+			return fmt.Errorf("%s %s: %w", r.method, r.pattern, err)
+		}
+	}
+	return nil
+}
+
+// passedOn are the headers that the API, or this package on its behalf, reads. Every other one is dropped on arrival, and
+// so can't be taken for anything: not X-Forwarded-For, not Grpc-Metadata-*, not Grpc-Timeout.
+var passedOn = []string{"Accept", "Authorization", "Content-Type", "Last-Event-Id", "Traceparent", "Tracestate"}
+
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	clean := *r
+	clean.Host = "" // would travel as x-forwarded-host
+	clean.Header = make(http.Header, len(passedOn))
+	for _, name := range passedOn {
+		if values, ok := r.Header[name]; ok {
+			clean.Header[name] = values
+		}
+	}
+	g.mux.ServeHTTP(w, &clean)
+}
+
+// toMetadata names the headers that travel as gRPC metadata. Authorization does so without being asked.
+func toMetadata(header string) (string, bool) {
+	return strings.ToLower(header), header == "Traceparent" || header == "Tracestate"
+}
+
+// keepBack keeps the API's metadata to itself.
+func keepBack(string) (string, bool) { return "", false }
+
+// strictly bounds a request's body before anything reads it, and refuses query parameters where none are read.
+func (g *gateway) strictly(next runtime.HandlerFunc) runtime.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request, path map[string]string) {
+		if p, ok := w.(*probe); ok {
+			p.found = true
+			return
+		}
+		if err := readBody(w, r); err != nil {
+			refuse(w, r, err)
+			return
+		}
+		if r.URL.RawQuery != "" && g.withoutQuery[routeOf(r)] {
+			refuse(w, r, status.Error(codes.InvalidArgument, unread(r.URL).Error()))
+			return
+		}
+		next(w, r, path)
+	}
+}
+
+// readBody replaces the body by one that is there in full; a GET or DELETE has none that counts.
+func readBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
+		r.Body = http.NoBody
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &runtime.HTTPStatusError{HTTPStatus: http.StatusRequestEntityTooLarge,
+			Err: status.Errorf(codes.InvalidArgument, "body: it has more than %d bytes", tooLarge.Limit)}
+	case err != nil:
+		return status.Errorf(codes.InvalidArgument, "body: it ended early: %v", err)
+	}
+	return nil
+}
+
+// refuse answers a request that never becomes a call, in the form that its route's errors have.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.URL.Path == subscribePath {
+		fail(w, framingFor(r.Header), err)
+		return
+	}
+	writeError(w, err)
+}
+
+func (g *gateway) handleRoutingError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
+	if _, ok := w.(*probe); ok {
+		return
+	}
+	switch code {
+	case http.StatusNotFound:
+		writeNotFound(w, r.URL.Path)
+	case http.StatusMethodNotAllowed:
+		writeMethodNotAllowed(w, r.Method, strings.Join(allowed(g.mux, r), ", "))
+	default:
+		writeError(w, status.Error(codes.InvalidArgument, "path: it must begin with a slash"))
+	}
+}

@@ -1,0 +1,71 @@
+// Package rest is the HTTP port: the API as JSON, through grpc-gateway over a connection within the process, Subscribe as
+// newline-delimited JSON and as server-sent events, and the pages about the gateway itself: /openapi.json, /docs, /healthz,
+// /readyz and /metrics.
+//
+// It answers no call itself, so that REST and gRPC can't differ, and passes on no header but those that it names. It never
+// serves webhooks; they have a port of their own.
+package rest
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"google.golang.org/grpc"
+)
+
+// Options are what the port is served from. Conn and Ready are required.
+type Options struct {
+	// Conn reaches the API within the process. It must take messages of 4 MiB, gRPC's default.
+	Conn grpc.ClientConnInterface
+	// Metrics serves /metrics; nil leaves it out.
+	Metrics http.Handler
+	// Ready says why the gateway should get no traffic; nil if it should.
+	Ready func() error
+	// Logger takes what operators should know; nil for slog.Default().
+	Logger *slog.Logger
+}
+
+// New returns the port's handler. Serve it as it is: a http.ServeMux in front would clean paths, and ids with it.
+func New(o Options) (http.Handler, error) {
+	if o.Conn == nil || o.Ready == nil {
+		return nil, errors.New("rest: Conn and Ready are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	api, err := newGateway(o.Conn)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := newDocs()
+	if err != nil {
+		return nil, err
+	}
+	pages := map[string]http.Handler{
+		"/":             http.RedirectHandler("/docs", http.StatusFound),
+		"/docs":         docs,
+		"/openapi.json": openAPI(),
+		"/healthz":      http.HandlerFunc(healthy),
+		"/readyz":       ready(o.Ready),
+	}
+	if o.Metrics != nil {
+		pages["/metrics"] = o.Metrics
+	}
+	return protect(o.Logger, direct(pages, api)), nil
+}
+
+// direct sends a request to the page of its exact path, and all others to the API.
+func direct(pages map[string]http.Handler, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page, ok := pages[r.URL.Path]
+		switch {
+		case !ok:
+			api.ServeHTTP(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			writeMethodNotAllowed(w, r.Method, "GET, HEAD")
+		default:
+			page.ServeHTTP(w, r)
+		}
+	})
+}

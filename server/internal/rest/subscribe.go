@@ -1,0 +1,129 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+)
+
+// A subscriber serves Subscribe: newline-delimited JSON, or server-sent events if the request asks for them.
+type subscriber struct {
+	client strawv1.EventServiceClient
+	mux    *runtime.ServeMux
+}
+
+const subscribePath = "/v1/events:subscribe"
+
+// A framing is how a stream looks on the wire.
+type framing interface {
+	contentType() string
+	// resume moves a request's start to where a reconnecting caller says that it was.
+	resume(h http.Header, req *strawv1.SubscribeRequest)
+	// appendFrame appends a message.
+	appendFrame(b []byte, m *strawv1.SubscribeResponse) ([]byte, error)
+	// appendFailure appends the reason why the stream ends.
+	appendFailure(b []byte, s *status.Status) []byte
+}
+
+// framingFor is the one that a request asks for.
+func framingFor(h http.Header) framing {
+	if acceptsEvents(h) {
+		return &sse{}
+	}
+	return ndjson{}
+}
+
+func (s *subscriber) serve(w http.ResponseWriter, r *http.Request, _ map[string]string) {
+	f := framingFor(r.Header)
+	req, err := subscribeRequest(r)
+	if err != nil {
+		fail(w, f, err)
+		return
+	}
+	f.resume(r.Header, req)
+	ctx, err := runtime.AnnotateContext(r.Context(), s.mux, r, strawv1.EventService_Subscribe_FullMethodName)
+	if err != nil {
+		fail(w, f, err)
+		return
+	}
+	stream, err := s.client.Subscribe(ctx, req)
+	if err != nil {
+		fail(w, f, err)
+		return
+	}
+	forward(w, f, stream.Recv)
+}
+
+func subscribeRequest(r *http.Request) (*strawv1.SubscribeRequest, error) {
+	req := &strawv1.SubscribeRequest{}
+	if r.Method == http.MethodPost {
+		if err := (&codec{}).NewDecoder(r.Body).Decode(req); err != nil && !errors.Is(err, io.EOF) {
+			return nil, status.Error(codes.InvalidArgument, err.Error())
+		}
+		return req, nil
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if err := runtime.PopulateQueryParameters(req, r.Form, &utilities.DoubleArray{}); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return req, nil
+}
+
+// forward writes messages as they come, each at once, until the stream or the caller ends. The caller's end cancels the
+// stream, for it runs under the request's context.
+func forward(w http.ResponseWriter, f framing, recv func() (*strawv1.SubscribeResponse, error)) {
+	rc := http.NewResponseController(w)
+	// A stream may last, and a slow reader may stall it: the server's limit is for answers that end. Every server can lift it.
+	_ = rc.SetWriteDeadline(time.Time{})
+	begin(w, f)
+	var buf []byte
+	for begun := false; ; begun = true {
+		m, err := recv()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil {
+			buf, err = f.appendFrame(buf[:0], m)
+		}
+		if err != nil {
+			if !begun {
+				fail(w, f, err)
+				return
+			}
+			_, s := explain(err)
+			_, _ = w.Write(f.appendFailure(buf[:0], s)) // a caller that is gone needs no error
+			return
+		}
+		if _, err := w.Write(buf); err != nil || rc.Flush() != nil {
+			return
+		}
+	}
+}
+
+// fail answers with an error before the first message: with its HTTP status, which stops an EventSource from trying again,
+// and in the form that the caller expects of the stream.
+func fail(w http.ResponseWriter, f framing, err error) {
+	code, s := explain(err)
+	if _, events := f.(*sse); events && s.Code() == codes.Unavailable {
+		code = http.StatusOK // it passes, and an EventSource is to try again
+	}
+	begin(w, f)
+	describeHeaders(w.Header(), s)
+	w.WriteHeader(code)
+	_, _ = w.Write(f.appendFailure(nil, s)) // a caller that is gone needs no error
+}
+
+func begin(w http.ResponseWriter, f framing) {
+	w.Header().Set("Content-Type", f.contentType())
+	w.Header().Set("X-Accel-Buffering", "no") // to proxies that would wait for more
+}
