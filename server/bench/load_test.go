@@ -129,7 +129,7 @@ func record(t *testing.T, status int, config LoadConfig) (*recorder, *LoadResult
 	t.Helper()
 	r := &recorder{ids: map[string]int{}, status: status}
 	server := httptest.NewServer(r)
-	t.Cleanup(server.Close)
+	defer server.Close()
 	config.Addr, config.Order, config.Seed = strings.TrimPrefix(server.URL, "http://"), RandomIDs, 3
 	l, _, err := openLoad(config)
 	if err != nil {
@@ -140,6 +140,7 @@ func record(t *testing.T, status int, config LoadConfig) (*recorder, *LoadResult
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Close() // its last handler has returned
 	return r, result.(*LoadResult)
 }
 
