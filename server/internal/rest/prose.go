@@ -4,6 +4,7 @@ import (
 	"html"
 	"html/template"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -62,9 +63,14 @@ func typeOf(s *schema) template.HTML {
 	case s.AdditionalProperties.schema != nil:
 		return "map to " + typeOf(s.AdditionalProperties.schema)
 	case len(s.Enum) > 0:
-		return template.HTML("<code>" + html.EscapeString(strings.Join(s.Enum, " | ")) + "</code>")
+		return template.HTML("<code>" + html.EscapeString(strings.Join(choices(s), " | ")) + "</code>")
 	case s.Format != "":
 		return template.HTML(html.EscapeString(s.Type + " (" + s.Format + ")"))
 	}
 	return template.HTML(html.EscapeString(s.Type))
+}
+
+// choices are an enum's values but the one that stands for none.
+func choices(s *schema) []string {
+	return slices.DeleteFunc(slices.Clone(s.Enum), func(v string) bool { return strings.HasSuffix(v, "_UNSPECIFIED") })
 }
