@@ -95,8 +95,8 @@ func (s sizes) sizeOf(node cost.AstNode) cost.SizeEstimate {
 	return cost.UnknownSizeEstimate()
 }
 
-func atLeastOne(size cost.SizeEstimate, factor float64) cost.CostEstimate {
-	return cost.CostEstimate{Min: 1, Max: cost.SafeAdd(cost.SafeMultiplyByFactor(size.Max, factor), uint64(factor), 1)}
+func atLeastOne(size cost.SizeEstimate, factor float64) cost.Estimate {
+	return cost.Estimate{Min: 1, Max: cost.SafeAdd(cost.SafeMultiplyByFactor(size.Max, factor), uint64(factor), 1)}
 }
 
 // patternFactor is what matching a pattern costs for each character of the text: each instruction of its program may be

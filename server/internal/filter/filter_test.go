@@ -128,7 +128,7 @@ func TestSelectionFilters(t *testing.T) {
 		t.Error("it should have types and a filter")
 	}
 	for percent, want := range map[float64]bool{95: true, 5: false} {
-		if matched, err := s.Match(quotaWarning(proto.Float64(percent))); err != nil || matched != want {
+		if matched, err := s.Match(quotaWarning(new(percent))); err != nil || matched != want {
 			t.Errorf("at %v %%: %v, %v, want %v", percent, matched, err, want)
 		}
 	}

@@ -137,8 +137,7 @@ func TestRawAndCursorAreHidden(t *testing.T) {
 		`type(event) == type(1)`,
 	} {
 		_, err := Compile(source)
-		var wrong *SyntaxError
-		if !errors.As(err, &wrong) {
+		if _, ok := errors.AsType[*SyntaxError](err); !ok {
 			t.Errorf("Compile(%s) = %v, want a *SyntaxError", source, err)
 		}
 	}

@@ -48,7 +48,7 @@ func messageIn(v any) (proto.Message, error) {
 	if field.Elem().IsNil() {
 		field.Elem().Set(reflect.New(field.Type().Elem().Elem()))
 	}
-	m, ok := field.Elem().Interface().(proto.Message)
+	m, ok := reflect.TypeAssert[proto.Message](field.Elem())
 	if !ok {
 		return nil, fmt.Errorf("a body can't be read into a %T", v)
 	}

@@ -54,7 +54,7 @@ func renderDocs(description []byte) ([]byte, error) {
 		return nil, err
 	}
 	page, err := template.New("docs").Funcs(template.FuncMap{
-		"prose": prose, "typeOf": typeOf, "curl": curl, "upper": strings.ToUpper, "body": bodyOf, "inputs": inputsOf, "streams": streams,
+		"prose": prose, "typeOf": typeOf, "curl": curl, "lower": strings.ToLower, "body": bodyOf, "inputs": inputsOf, "streams": streams,
 		"inputType": func(p *parameter) template.HTML { return typeOf(&p.schema) }, "choices": func(p *parameter) []string { return choices(&p.schema) },
 	}).Parse(pageTemplate)
 	if err != nil {

@@ -34,7 +34,7 @@ func described(t *testing.T) *document {
 func docsPage(t *testing.T) (http.Header, string) {
 	t.Helper()
 	resp, body := serve(t, &api{}).do("GET", "/docs", "")
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Fatalf("%s, %s", resp.Status, resp.Header.Get("Content-Type"))
 	}
 	return resp.Header, body
@@ -42,7 +42,7 @@ func docsPage(t *testing.T) (http.Header, string) {
 
 func TestOpenAPIIsServedAsGenerated(t *testing.T) {
 	resp, body := serve(t, &api{}).do("GET", "/openapi.json", "")
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" || body != string(openapi.JSON) {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" || body != string(openapi.JSON) {
 		t.Errorf("%s, %s, %d bytes, want %d", resp.Status, resp.Header.Get("Content-Type"), len(body), len(openapi.JSON))
 	}
 }
@@ -74,7 +74,7 @@ func TestDocsShowEveryOperation(t *testing.T) {
 		if !strings.Contains(page, `<li><a href="#`+op.OperationID+`">`) {
 			t.Errorf("%s isn't in the list of links", op.OperationID)
 		}
-		for _, want := range []string{"<code>" + op.Path + "</code>", strings.ToUpper(op.Method), "<pre>curl ", string(prose(op.Summary))} {
+		for _, want := range []string{"<code>" + op.Path + "</code>", op.Method, "<pre>curl ", string(prose(op.Summary))} {
 			if !strings.Contains(article, want) {
 				t.Errorf("%s doesn't show %q", op.OperationID, want)
 			}
@@ -83,7 +83,7 @@ func TestDocsShowEveryOperation(t *testing.T) {
 			if !strings.Contains(article, "<code>"+p.Name+"</code>") || p.Description == "" {
 				t.Errorf("%s doesn't describe %s", op.OperationID, p.Name)
 			}
-			if op.Method == "get" && len(op.Produces) == 0 && !strings.Contains(article, `name="`+p.Name+`" data-in="`+p.In+`"`) {
+			if op.Method == http.MethodGet && len(op.Produces) == 0 && !strings.Contains(article, `name="`+p.Name+`" data-in="`+p.In+`"`) {
 				t.Errorf("%s has no field to try %s", op.OperationID, p.Name)
 			}
 		}

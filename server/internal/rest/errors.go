@@ -88,8 +88,7 @@ func marshalStatus(s *status.Status) []byte {
 
 // explain is what to answer for an error: its HTTP status, and itself.
 func explain(err error) (code int, s *status.Status) {
-	var spelled *runtime.HTTPStatusError
-	if errors.As(err, &spelled) {
+	if spelled, ok := errors.AsType[*runtime.HTTPStatusError](err); ok {
 		return spelled.HTTPStatus, describe(status.Convert(spelled.Err))
 	}
 	s = describe(status.Convert(err))

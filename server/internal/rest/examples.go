@@ -3,6 +3,7 @@ package rest
 import (
 	"html"
 	"html/template"
+	"net/http"
 	"strings"
 )
 
@@ -51,8 +52,8 @@ func curl(op *operation) template.HTML {
 	if streams(op) {
 		b.WriteString("-N ")
 	}
-	if op.Method != "get" && op.Method != "post" {
-		b.WriteString("-X " + strings.ToUpper(op.Method) + " ")
+	if op.Method != http.MethodGet && op.Method != http.MethodPost {
+		b.WriteString("-X " + op.Method + " ")
 	}
 	b.WriteString(`'<span class="origin">http://127.0.0.1:9080</span>` + html.EscapeString(examplePath(op)+queryExamples[op.OperationID]) + "'")
 	if body, ok := bodyExamples[op.OperationID]; ok {

@@ -61,7 +61,7 @@ func TestIDsArriveExactly(t *testing.T) {
 			for _, call := range [][2]string{{"GET", "/v1/events/" + spelled}, {"GET", "/v1/exports/" + spelled}, {"POST", "/v1/exports/" + spelled + ":refetch"}} {
 				got = "not asked"
 				resp, body := p.do(call[0], call[1], "")
-				if resp.StatusCode != 200 || got != id {
+				if resp.StatusCode != http.StatusOK || got != id {
 					t.Errorf("%s %s: %s, asked for %q, want %q: %s", call[0], call[1], resp.Status, got, id, body)
 				}
 				var answered struct{ ID string }
@@ -107,7 +107,7 @@ func TestQueryParameters(t *testing.T) {
 		"types=a&types=b.*&filter=event.type+%3D%3D+'a'&startTime=2026-11-23T13:00:00Z&endTime=2026-11-23T13:30:00Z&pageSize=7&pageToken=t",
 	} {
 		resp, body := p.do("GET", "/v1/events?"+query, "")
-		if resp.StatusCode != 200 || body != "{}" {
+		if resp.StatusCode != http.StatusOK || body != "{}" {
 			t.Errorf("%s: %s %q, want 200 and no unset fields", query, resp.Status, body)
 		}
 		want := &strawv1.ListEventsRequest{
@@ -164,7 +164,7 @@ func TestNoRouteTakesAnUnknownQueryParameter(t *testing.T) {
 		if op.OperationID == "DownloadExport" {
 			continue // served by a route that isn't here yet
 		}
-		resp, body := p.do(strings.ToUpper(op.Method), examplePath(op)+"?nonsense=1", bodyExamples[op.OperationID])
+		resp, body := p.do(op.Method, examplePath(op)+"?nonsense=1", bodyExamples[op.OperationID])
 		if streams(op) {
 			body = strings.TrimSuffix(strings.TrimPrefix(body, `{"error":`), "}\n")
 			resp.Header.Set("Content-Type", "application/json")
@@ -185,7 +185,7 @@ func TestBodies(t *testing.T) {
 	} {
 		resp, answer := p.do("POST", "/v1/subscriptions/billing:nack", body)
 		var compact map[string]any
-		if err := json.Unmarshal([]byte(answer), &compact); err != nil || resp.StatusCode != 200 {
+		if err := json.Unmarshal([]byte(answer), &compact); err != nil || resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s %s: %v", resp.Status, answer, err)
 		}
 		if diff := cmp.Diff(map[string]any{"results": []any{map[string]any{"ackId": "a", "status": "ALREADY_ACKED"}}}, compact); diff != "" {
@@ -200,7 +200,7 @@ func TestBodies(t *testing.T) {
 		}
 	}
 	got = nil
-	if resp, answer := p.do("POST", "/v1/subscriptions/billing:nack", ""); resp.StatusCode != 200 || got.GetSubscriptionId() != "billing" {
+	if resp, answer := p.do("POST", "/v1/subscriptions/billing:nack", ""); resp.StatusCode != http.StatusOK || got.GetSubscriptionId() != "billing" {
 		t.Errorf("an empty body: %s %s", resp.Status, answer)
 	}
 }
@@ -233,7 +233,7 @@ func TestWrongBodies(t *testing.T) {
 func TestLargeBodiesAreRefused(t *testing.T) {
 	p := serve(t, &api{nack: func(*strawv1.NackRequest) (*strawv1.NackResponse, error) { return &strawv1.NackResponse{}, nil }})
 	padding := strings.Repeat(" ", maxBody-2)
-	if resp, body := p.do("POST", "/v1/subscriptions/billing:nack", "{}"+padding); resp.StatusCode != 200 {
+	if resp, body := p.do("POST", "/v1/subscriptions/billing:nack", "{}"+padding); resp.StatusCode != http.StatusOK {
 		t.Errorf("1 MiB: %s %s", resp.Status, body)
 	}
 	resp, body := p.do("POST", "/v1/subscriptions/billing:nack", "{}"+padding+" ")
@@ -259,7 +259,7 @@ func TestUpdateMask(t *testing.T) {
 	}
 	for _, tt := range tests {
 		resp, body := p.do("PATCH", tt.path, tt.body)
-		if resp.StatusCode != 200 {
+		if resp.StatusCode != http.StatusOK {
 			t.Errorf("%s %s: %s %s", tt.path, tt.body, resp.Status, body)
 			continue
 		}
@@ -363,7 +363,7 @@ func TestOnlyNamedHeadersReachTheAPI(t *testing.T) {
 		"Grpc-Metadata-Authorization", "Bearer forged", "Grpc-Metadata-Role", "admin", "Grpc-Timeout", "1n", "X-Forwarded-For", "203.0.113.9",
 		"X-Forwarded-Host", "elsewhere.example", "Cookie", "a=b", "X-Real-Ip", "203.0.113.9", "Last-Event-Id", "c1", "Te", "trailers",
 		"Grpc-Metadata-X-Bin", "AA==", "Forwarded", "for=203.0.113.9")
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
 	// What the transport itself adds.

@@ -89,7 +89,7 @@ func (d *document) operations() []*operation {
 	for _, path := range d.Paths {
 		for _, method := range path.Value {
 			op := method.Value
-			op.Method, op.Path = method.Key, path.Key
+			op.Method, op.Path = strings.ToUpper(method.Key), path.Key
 			all = append(all, op)
 		}
 	}

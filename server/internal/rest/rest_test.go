@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -141,8 +142,8 @@ func (p *port) request(method, path, body string, header ...string) *http.Reques
 	return req
 }
 
-// open sends a request and returns the answer, its body still to be read.
-func (p *port) open(method, path, body string, header ...string) *http.Response {
+// send sends a request and returns the answer, its body still to be read.
+func (p *port) send(method, path, body string, header ...string) *http.Response {
 	p.t.Helper()
 	client := *p.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -150,20 +151,34 @@ func (p *port) open(method, path, body string, header ...string) *http.Response 
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	p.t.Cleanup(func() { resp.Body.Close() })
 	return resp
 }
 
-// do sends a request and returns the answer and its body.
-func (p *port) do(method, path, body string, header ...string) (*http.Response, string) {
+// open sends a request and returns the answer's body as it comes.
+func (p *port) open(method, path, body string, header ...string) io.ReadCloser {
 	p.t.Helper()
-	resp := p.open(method, path, body, header...)
+	resp := p.send(method, path, body, header...)
+	p.t.Cleanup(func() { resp.Body.Close() })
+	return resp.Body
+}
+
+// A reply is the head of an answer.
+type reply struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+}
+
+// do sends a request and returns the whole answer.
+func (p *port) do(method, path, body string, header ...string) (reply, string) {
+	p.t.Helper()
+	resp := p.send(method, path, body, header...)
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return resp, string(content)
+	return reply{resp.Status, resp.StatusCode, resp.Header}, string(content)
 }
 
 // problem is what a test looks at in an error.
@@ -177,7 +192,7 @@ type problem struct {
 }
 
 // wantProblem checks an error's HTTP status and the field that it names, and returns it.
-func wantProblem(t *testing.T, resp *http.Response, body string, code int, field string) problem {
+func wantProblem(t *testing.T, resp reply, body string, code int, field string) problem {
 	t.Helper()
 	var got problem
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
@@ -205,7 +220,7 @@ func TestPagesAboutTheGateway(t *testing.T) {
 	var notReady error
 	p := serve(t, &api{}, func(_ *http.Server, o *Options) {
 		o.Ready = func() error { return notReady }
-		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "straw_streams 0\n") })
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "straw_streams 0") })
 	})
 	check := func(path string, code int, want string) {
 		t.Helper()
@@ -221,10 +236,10 @@ func TestPagesAboutTheGateway(t *testing.T) {
 	check("/readyz", 503, `{"ready":false,"reason":"the disk is full"}`+"\n")
 	check("/healthz", 200, `{"status":"ok"}`+"\n")
 
-	if resp, _ := p.do("GET", "/", ""); resp.StatusCode != 302 || resp.Header.Get("Location") != "/docs" {
+	if resp, _ := p.do("GET", "/", ""); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/docs" {
 		t.Errorf("GET /: %s to %q, want 302 to /docs", resp.Status, resp.Header.Get("Location"))
 	}
-	if resp, body := p.do("HEAD", "/healthz", ""); resp.StatusCode != 200 || body != "" {
+	if resp, body := p.do("HEAD", "/healthz", ""); resp.StatusCode != http.StatusOK || body != "" {
 		t.Errorf("HEAD /healthz: %s %q", resp.Status, body)
 	}
 	resp, body := p.do("POST", "/metrics", "")
@@ -268,7 +283,7 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 		wantProblem(t, resp, body, 403, "origin")
 	}
 	for _, header := range [][]string{nil, {"Sec-Fetch-Site", "same-origin"}, {"Origin", p.URL}} {
-		if resp, body := p.do("POST", "/v1/subscriptions", `{"id":"a"}`, header...); resp.StatusCode != 200 {
+		if resp, body := p.do("POST", "/v1/subscriptions", `{"id":"a"}`, header...); resp.StatusCode != http.StatusOK {
 			t.Errorf("with %q: %s %s", header, resp.Status, body)
 		}
 	}
@@ -285,10 +300,10 @@ func TestAPanicCostsOneRequest(t *testing.T) {
 		}
 	})
 	resp, body := p.do("GET", "/readyz", "")
-	if resp.StatusCode != 500 || !strings.Contains(body, `"code":13`) || strings.Contains(body, "slip") {
+	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"code":13`) || strings.Contains(body, "slip") {
 		t.Errorf("%s %s, want 500, INTERNAL, and no more than that", resp.Status, body)
 	}
-	if resp, body := p.do("GET", "/readyz", ""); resp.StatusCode != 200 {
+	if resp, body := p.do("GET", "/readyz", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("the next one: %s %s", resp.Status, body)
 	}
 	p.Close()
