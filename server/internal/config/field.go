@@ -70,6 +70,9 @@ func fieldsNamed(names ...string) (found []Field) {
 
 func (f Field) of(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().Field(f.index) }
 
+// Source tells where a setting came from, by its name.
+func (c *Config) Source(name string) Source { return c.sources[name] }
+
 // Warnings are sentences about what is probably a mistake.
 func (c *Config) Warnings() []string { return c.warnings }
 

@@ -38,7 +38,7 @@ func set(v reflect.Value, texts []string) error {
 	case *Secret:
 		p.text = text
 	case *time.Duration:
-		d, err := parseDuration(text)
+		d, err := ParseDuration(text)
 		*p = d
 		return err
 	case *slog.Level:
@@ -98,8 +98,9 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 
 const day = 24 * time.Hour
 
-// parseDuration reads `30d`, `1w`, `1d12h`, `90m` or `unlimited`, which is zero.
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads `30d`, `1w`, `1d12h`, `90m` or `unlimited`, which is zero. Its error completes a sentence that begins
+// with the text.
+func ParseDuration(text string) (time.Duration, error) {
 	if text == unlimited {
 		return 0, nil
 	}
