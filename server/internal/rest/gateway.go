@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	gatewayv1 "github.com/straw-gateway/straw/gen/go/gateway/straw/v1"
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 )
 
@@ -48,10 +49,10 @@ func newGateway(conn grpc.ClientConnInterface) (*gateway, error) {
 	)
 	ctx := context.Background() // registering keeps none
 	for _, err := range []error{
-		strawv1.RegisterEventServiceHandlerClient(ctx, g.mux, strawv1.NewEventServiceClient(conn)),
-		strawv1.RegisterSubscriptionServiceHandlerClient(ctx, g.mux, strawv1.NewSubscriptionServiceClient(conn)),
-		strawv1.RegisterExportServiceHandlerClient(ctx, g.mux, strawv1.NewExportServiceClient(conn)),
-		strawv1.RegisterGatewayServiceHandlerClient(ctx, g.mux, strawv1.NewGatewayServiceClient(conn)),
+		gatewayv1.RegisterEventServiceHandlerClient(ctx, g.mux, strawv1.NewEventServiceClient(conn)),
+		gatewayv1.RegisterSubscriptionServiceHandlerClient(ctx, g.mux, strawv1.NewSubscriptionServiceClient(conn)),
+		gatewayv1.RegisterExportServiceHandlerClient(ctx, g.mux, strawv1.NewExportServiceClient(conn)),
+		gatewayv1.RegisterGatewayServiceHandlerClient(ctx, g.mux, strawv1.NewGatewayServiceClient(conn)),
 	} {
 		if err != nil {
 			return nil, err
