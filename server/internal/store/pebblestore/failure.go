@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -54,6 +55,25 @@ func (l *Log) hang(err error) {
 	l.fail(err)
 	l.hangOnce.Do(func() { close(l.hanging) })
 	select {}
+}
+
+// inPebble runs f, which goes into Pebble, where it may be held or turn in circles once the log has failed. Then it returns
+// why, and leaves f behind.
+func (l *Log) inPebble(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-l.failure.failed:
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-l.hanging:
+	case <-time.After(l.opts.patience):
+	}
+	return l.Err()
 }
 
 // refusal is how a call is answered once the log has failed; nil before.

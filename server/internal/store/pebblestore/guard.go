@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,10 +25,23 @@ func (g guardFS) vital(name string) bool {
 
 func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.FS.Create(name, c)
-	if g.vital(name) {
+	switch {
+	case g.vital(name):
 		return g.guard("create", name, f, err), nil
+	case err == nil && strings.HasPrefix(g.PathBase(name), "MANIFEST-"):
+		return f, g.syncDir(g.PathDir(name))
 	}
 	return f, err
+}
+
+// syncDir makes a new manifest's name durable. Pebble does so only together with the marker that points to it, and if
+// that alone survived a power cut the store could not be opened.
+func (g guardFS) syncDir(name string) error {
+	d, err := g.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (g guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {

@@ -108,9 +108,6 @@ func (l *Log) enter() error {
 
 func (l *Log) leave() { l.reading.RUnlock() }
 
-// closePatience bounds how long Close waits for batches that may never end because the log has failed.
-const closePatience = 5 * time.Second
-
 // Close waits for what is in flight, ends the background work and releases the directory. Once the log has failed it may
 // leave Pebble as it is, with the directory locked until the process ends.
 func (l *Log) Close() error {
@@ -126,10 +123,19 @@ func (l *Log) Close() error {
 		return nil
 	}
 	l.closed = true
-	if err := errors.Join(l.waterline.close(), l.release()); err != nil {
-		return fmt.Errorf("closing %s: %w", l.dir, err)
+	if err := errors.Join(l.waterline.close(), l.inPebble(l.release)); err != nil {
+		return fmt.Errorf("closing the store in %s: %w", l.dir, err)
 	}
 	return l.Err()
+}
+
+// flush writes what is in memory to tables.
+func (l *Log) flush() error {
+	if err := l.enter(); err != nil {
+		return err
+	}
+	defer l.leave()
+	return l.inPebble(l.db.Flush)
 }
 
 // drained waits until every batch is answered; false if that won't happen.
@@ -143,7 +149,7 @@ func (l *Log) drained() bool {
 	case <-l.finished:
 		return true
 	case <-l.hanging:
-	case <-time.After(closePatience):
+	case <-time.After(l.opts.patience):
 	}
 	return false
 }

@@ -34,17 +34,10 @@ func Open(dir string, o Options) (*Log, error) {
 		l.fs, l.health = vfs.WithDiskHealthChecks(l.fs, slowDisk, nil, l.diskSlow)
 	}
 	l.fs = guardFS{l.fs, l}
-	opened := make(chan error, 1)
-	go func() { opened <- l.open() }()
-	select {
-	case err := <-opened:
-		if err == nil {
-			return l, nil
-		}
+	if err := l.inPebble(l.open); err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
-	case <-l.hanging:
-		return nil, fmt.Errorf("opening the store in %s: %w", dir, l.Err())
 	}
+	return l, nil
 }
 
 func (l *Log) open() error {
@@ -57,6 +50,9 @@ func (l *Log) open() error {
 	}
 	if err != nil {
 		return errors.Join(err, l.release())
+	}
+	if err := l.Err(); err != nil { // Open may have returned already
+		return errors.Join(err, l.waterline.close(), l.release())
 	}
 	l.start()
 	return nil

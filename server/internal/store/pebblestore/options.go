@@ -36,6 +36,11 @@ type Options struct {
 	// MinFreeBytes is the free disk space, the memtables' aside, below which Append fails with event.ErrFull. Zero for
 	// 1 GiB.
 	MinFreeBytes uint64
+
+	// patience bounds how long Open and Close wait for Pebble once the log has failed.
+	patience time.Duration
+	// still keeps Pebble from merging tables.
+	still bool
 }
 
 const (
@@ -45,6 +50,7 @@ const (
 	defaultMaxWaiting    = 4096
 	defaultWaitingBytes  = 64 << 20
 	defaultMinFree       = 1 << 30
+	defaultPatience      = 5 * time.Second
 )
 
 func (o Options) withDefaults() Options {
@@ -62,10 +68,11 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWaiting, defaultMaxWaiting)
 	orDefault(&o.MaxWaitingBytes, defaultWaitingBytes)
 	orDefault(&o.MinFreeBytes, defaultMinFree)
+	orDefault(&o.patience, defaultPatience)
 	return o
 }
 
-func orDefault[T int | int64 | uint64](v *T, d T) {
+func orDefault[T int | int64 | uint64 | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}
@@ -86,8 +93,9 @@ func (o Options) pebble() *pebble.Options {
 		MemTableStopWritesThreshold: memtables,
 		MaxOpenFiles:                maxOpenFiles,
 		// A deleted range frees nothing until it is flushed.
-		FlushDelayDeleteRange:      10 * time.Second,
-		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
+		FlushDelayDeleteRange:       10 * time.Second,
+		DisableAutomaticCompactions: o.still,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
 	}
 	p.Experimental.SpanPolicyFunc = splitByPrefix
 	for i := range p.Levels {

@@ -1,0 +1,203 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// A Consumer is one taker of a subscription's events.
+type Consumer struct {
+	// Owner is whoever it stands for; the ledger only passes it on.
+	Owner any
+
+	ledger      *Ledger
+	limit       int // zero: as many as may be in flight
+	outstanding int
+	lanes       []*list // its deliveries, by the deadline that they were given, in order
+	picked      []Pick
+	closed      bool
+	gap         int // the newest gap that it was told of
+
+	want       int // while it waits
+	waiting    bool
+	prev, next *Consumer // in Ledger.eligible
+}
+
+// A Pick is a delivery that was picked for a consumer. Without a segment, it must be looked up.
+type Pick struct {
+	Match
+	Attempt int32
+}
+
+// Join adds a consumer.
+func (l *Ledger) Join(limit int, owner any) *Consumer {
+	c := &Consumer{Owner: owner, ledger: l, limit: limit, gap: l.gapsTold}
+	l.consumers = append(l.consumers, c)
+	l.open++
+	return c
+}
+
+// Consumers is how many are open.
+func (l *Ledger) Consumers() int { return l.open }
+
+// Each calls f with every open consumer.
+func (l *Ledger) Each(f func(*Consumer)) {
+	for _, c := range l.consumers {
+		if !c.closed && c != l.nobody {
+			f(c)
+		}
+	}
+}
+
+// Gap reports, once, whether retention has overtaken the subscription since the consumer was last told.
+func (c *Consumer) Gap() bool {
+	told := c.gap
+	c.gap = c.ledger.gaps
+	c.ledger.gapsTold = c.ledger.gaps
+	return told != c.gap
+}
+
+// Take makes the consumer wait for so many deliveries, unless some are picked for it already. Dispatch picks them.
+func (c *Consumer) Take(want int) {
+	if len(c.picked) > 0 || c.closed || want <= 0 {
+		return
+	}
+	c.want, c.waiting = want, true
+	c.admit()
+}
+
+// Picked returns what was picked for the consumer and not collected.
+func (c *Consumer) Picked() []Pick { return c.picked }
+
+// Collect takes over the first n that were picked.
+func (c *Consumer) Collect(n int) {
+	if c.picked = c.picked[n:]; len(c.picked) == 0 {
+		c.picked = nil
+	}
+}
+
+// Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
+// with it until its deadline, which is no failure. What was picked and not collected was never sent.
+func (c *Consumer) Leave(lost bool, now time.Duration) {
+	if c.closed {
+		return
+	}
+	l := c.ledger
+	c.closed, c.waiting = true, false
+	l.open--
+	l.eligible.remove(c)
+	for i := len(c.picked) - 1; i >= 0; i-- {
+		l.unsend(c.picked[i].Entry.Seq)
+	}
+	c.picked = nil
+	for _, lane := range c.lanes {
+		for e := lane.head; e != nil; {
+			next := e.next
+			if lost {
+				l.fail(e, failure{reason: ReasonLost, at: now})
+			} else {
+				e.faultless = true
+			}
+			e = next
+		}
+	}
+	l.sweep(c)
+}
+
+// sweep forgets a closed consumer that holds nothing any more.
+func (l *Ledger) sweep(c *Consumer) {
+	if c.closed && c.outstanding == 0 {
+		if i := slices.Index(l.consumers, c); i >= 0 {
+			l.consumers = slices.Delete(l.consumers, i, i+1)
+		}
+	}
+}
+
+// unsend takes back a sending that never left.
+func (l *Ledger) unsend(seq event.Sequence) {
+	e := l.entries[seq]
+	if e == nil || e.state != stateSent {
+		return
+	}
+	l.lift(e)
+	l.Delivered--
+	if e.attempts--; e.attempts > 0 {
+		l.Redelivered--
+	}
+	e.state = stateDue
+	l.due.pushFront(e)
+}
+
+// hold puts an entry into the consumer's hands until a deadline.
+func (c *Consumer) hold(e *entry, now time.Duration) {
+	wait := c.ledger.AckDeadline
+	i := slices.IndexFunc(c.lanes, func(lane *list) bool { return lane.wait == wait })
+	if i < 0 {
+		c.lanes = slices.DeleteFunc(c.lanes, func(lane *list) bool { return lane.n == 0 })
+		i = len(c.lanes)
+		c.lanes = append(c.lanes, &list{wait: wait})
+	}
+	e.state, e.at, e.holder, e.lane = stateSent, now+wait, c, c.lanes[i]
+	e.lane.pushBack(e)
+	c.outstanding++
+}
+
+// release tells that one delivery less is outstanding.
+func (c *Consumer) release() {
+	c.outstanding--
+	if c.closed {
+		c.ledger.sweep(c)
+		return
+	}
+	c.admit()
+}
+
+// forget drops all that the consumer holds, for a seek.
+func (c *Consumer) forget() {
+	c.lanes, c.picked, c.outstanding = nil, nil, 0
+	c.ledger.sweep(c)
+	c.admit()
+}
+
+// room is how many deliveries more the consumer may hold.
+func (c *Consumer) room() int {
+	limit := c.limit
+	if limit == 0 {
+		limit = c.ledger.MaxInFlight
+	}
+	return limit - c.outstanding
+}
+
+// admit lines the consumer up if it waits and has room.
+func (c *Consumer) admit() {
+	if c.waiting && c.next == nil && c.room() > 0 {
+		c.ledger.eligible.pushBack(c)
+	}
+}
+
+// A ring is a queue of consumers from whose middle can be removed.
+type ring struct {
+	root Consumer // its next is the first, its prev the last
+	n    int
+}
+
+func (r *ring) pushBack(c *Consumer) {
+	if r.n == 0 {
+		r.root.next, r.root.prev = &r.root, &r.root
+	}
+	last := r.root.prev
+	c.prev, c.next = last, &r.root
+	last.next, r.root.prev = c, c
+	r.n++
+}
+
+func (r *ring) remove(c *Consumer) {
+	if c.next == nil {
+		return
+	}
+	c.prev.next, c.next.prev = c.next, c.prev
+	c.prev, c.next = nil, nil
+	r.n--
+}

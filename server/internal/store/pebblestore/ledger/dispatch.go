@@ -1,0 +1,153 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// stopped reports whether nothing may be sent: the subscription is paused, or an event must be dead-lettered first and there
+// is no room for it.
+func (l *Ledger) stopped() bool { return l.Paused || l.dying.n > 0 && l.DeadFull() }
+
+// DeadFull reports whether there is no room for another dead letter.
+func (l *Ledger) DeadFull() bool {
+	return l.position.DeadLetters >= l.MaxDeadLetters || l.position.DeadBytes >= l.MaxDeadBytes
+}
+
+// room is how many events more may be in flight.
+func (l *Ledger) room() int { return max(0, l.MaxInFlight-len(l.entries)) }
+
+// Dispatch picks what can be sent now for the consumers that wait, evenly. It returns those for which it has picked
+// something; the slice is good until the next call.
+func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
+	l.woken = l.woken[:0]
+	if l.stopped() {
+		return l.woken
+	}
+	l.promote(now)
+	for l.eligible.n > 0 {
+		available := l.due.n + min(l.room(), len(l.revived)+len(l.ready))
+		if available == 0 {
+			break
+		}
+		c := l.eligible.root.next
+		share := (available + l.eligible.n - 1) / l.eligible.n
+		l.eligible.remove(c)
+		c.waiting = false
+		for range min(share, c.want, c.room()) {
+			l.give(c, now)
+		}
+		if len(c.picked) == 0 { // what looked available was settled meanwhile
+			c.waiting = true
+			c.admit()
+			continue
+		}
+		l.woken = append(l.woken, c)
+	}
+	return l.woken
+}
+
+// give picks the next event for a consumer. What is due and what is new take turns, so that neither keeps the other waiting.
+func (l *Ledger) give(c *Consumer, now time.Duration) {
+	fresh := l.room() > 0 && len(l.revived)+len(l.ready) > 0
+	if l.due.n > 0 && !(fresh && l.firsts) {
+		l.firsts = true
+		e := l.due.head
+		l.due.remove(e)
+		l.send(c, e, Match{Entry: event.Entry{Seq: e.seq}}, now)
+		return
+	}
+	if !fresh {
+		return
+	}
+	l.firsts = false
+	if len(l.revived) > 0 {
+		l.giveRevived(c, now)
+	} else {
+		l.giveFirst(c, now)
+	}
+}
+
+func (l *Ledger) giveFirst(c *Consumer, now time.Duration) {
+	m := l.ready[0]
+	e := l.add(m.Entry.Seq)
+	l.send(c, e, m, now)
+	l.slide()
+}
+
+func (l *Ledger) giveRevived(c *Consumer, now time.Duration) {
+	for len(l.queue) > 0 {
+		seq := l.queue[0]
+		l.queue = l.queue[1:]
+		if attempts, ok := l.revived[seq]; ok {
+			delete(l.revived, seq)
+			e := l.add(seq)
+			e.attempts, e.copied, e.stored = attempts, true, true
+			l.send(c, e, Match{Entry: event.Entry{Seq: seq}}, now)
+			return
+		}
+	}
+}
+
+// send hands an event over.
+func (l *Ledger) send(c *Consumer, e *entry, m Match, now time.Duration) {
+	e.attempts++
+	e.failed, e.faultless = false, false
+	c.hold(e, now)
+	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts})
+	l.Delivered++
+	if e.attempts > 1 {
+		l.Redelivered++
+	}
+}
+
+// Next is when Tick is to be called next; false if there is nothing to wait for.
+func (l *Ledger) Next() (at time.Duration, ok bool) {
+	if len(l.waiting) > 0 {
+		at, ok = l.waiting[0].at, true
+	}
+	for _, c := range l.consumers {
+		for _, lane := range c.lanes {
+			if lane.head != nil && (!ok || lane.head.at < at) {
+				at, ok = lane.head.at, true
+			}
+		}
+	}
+	return at, ok
+}
+
+// Tick deals with the deadlines that have passed.
+func (l *Ledger) Tick(now time.Duration) {
+	for i := 0; i < len(l.consumers); i++ {
+		c := l.consumers[i]
+		for _, lane := range c.lanes {
+			for lane.head != nil && lane.head.at <= now {
+				l.overdue(lane.head, now)
+			}
+		}
+		if i < len(l.consumers) && l.consumers[i] != c { // it was closed and has gone
+			i--
+		}
+	}
+	l.promote(now)
+}
+
+func (l *Ledger) overdue(e *entry, now time.Duration) {
+	if e.faultless {
+		e.faultless = false
+		l.lift(e)
+		l.makeDue(e)
+		return
+	}
+	l.fail(e, failure{reason: ReasonDeadline, backoff: true, at: now})
+}
+
+// promote makes due what has waited long enough.
+func (l *Ledger) promote(now time.Duration) {
+	for len(l.waiting) > 0 && l.waiting[0].at <= now {
+		e := l.waiting[0]
+		l.lift(e)
+		l.makeDue(e)
+	}
+}

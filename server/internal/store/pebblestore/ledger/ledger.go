@@ -1,0 +1,248 @@
+// Package ledger keeps the account of one subscription: which events it owes, who has them, and when they are due again. It
+// is told what was scanned, taken and settled and at what time it is, and says what to send and what to write down.
+//
+// It does no I/O, has no clock and starts no goroutine. It isn't safe for concurrent use.
+//
+// Everything at or below the floor is settled. Between the floor and the scan position an event is owed if, and only if, it
+// has an entry; what is settled there has a bit. Beyond the scan position an event is owed if it matches, unless it has a
+// bit: that is how what was acknowledged before a restart is passed over when the log is scanned again from the floor. So
+// what wasn't scanned takes no memory, and the rest as much as there are events in flight, and a bit for each event between
+// the floor and the newest settled one, less for long runs.
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// A Config is what a subscription's definition asks of its ledger.
+type Config struct {
+	AckDeadline            time.Duration
+	MinBackoff, MaxBackoff time.Duration
+	MaxInFlight            int
+	MaxAttempts            int // zero: no limit
+	Paused                 bool
+	// MaxDeadLetters and MaxDeadBytes bound what is on record. Beyond them nothing is sent any more.
+	MaxDeadLetters int64
+	MaxDeadBytes   int64
+}
+
+// A Position is where a subscription stands, as it is written down.
+type Position struct {
+	// Floor: everything up to here is settled.
+	Floor event.Sequence
+	// Decided: up to here, whatever isn't settled is owed, by the filter of its time.
+	Decided event.Sequence
+	// Sent: some events up to here may have been sent.
+	Sent event.Sequence
+	// Epoch counts the seeks.
+	Epoch uint32
+	// Expired counts the events that retention took.
+	Expired int64
+	// DeadLetters and DeadBytes are what is on record.
+	DeadLetters, DeadBytes int64
+}
+
+// Counts are what has happened since the ledger was made.
+type Counts struct {
+	Delivered, Redelivered, Acked, DeadLettered int64
+}
+
+// A Ledger is the account of one subscription.
+type Ledger struct {
+	Config
+	Counts
+	position Position // its Floor is kept up to date
+
+	settled *settled
+	entries map[event.Sequence]*entry
+	free    *entry
+
+	// scan is the scan position: all matches up to it were sent at least once. ready are the matches after it, up to
+	// scanned.
+	scan    event.Sequence
+	resent  event.Sequence // up to here events may have been sent before a restart
+	ready   []Match
+	scanned event.Sequence
+	// ahead are the entries beyond scan, in order: they come from before a restart.
+	ahead []event.Sequence
+
+	due     list                     // can be sent again now
+	waiting heap                     // can be sent again later
+	dying   list                     // to be dead-lettered
+	revived map[event.Sequence]int32 // dead letters that are owed again and weren't sent yet: their attempts so far
+	queue   []event.Sequence         // the order of revived; may hold more
+	firsts  bool                     // whose turn it is when there is both something due and something new
+
+	consumers []*Consumer // open ones, and closed ones that still hold deliveries
+	open      int
+	nobody    *Consumer // holds deliveries whose consumer isn't known
+	eligible  ring      // consumers that wait and have room
+	woken     []*Consumer
+	gaps      int // how often retention has overtaken the subscription
+	gapsTold  int
+
+	records []event.Sequence // of entries whose record may have to be written or removed
+	dropped []event.Sequence // copies to remove
+	written Position         // what was drained last
+	reset   bool
+}
+
+// New returns the ledger of a subscription that owes what comes after a position.
+func New(c Config, p Position) *Ledger {
+	l := &Ledger{
+		Config: c, position: p, written: p, settled: newSettled(), entries: map[event.Sequence]*entry{},
+		scan: p.Floor, scanned: p.Floor, resent: p.Sent, revived: map[event.Sequence]int32{},
+	}
+	l.nobody = &Consumer{ledger: l}
+	l.consumers = []*Consumer{l.nobody}
+	return l
+}
+
+// Position is where the subscription stands.
+func (l *Ledger) Position() Position { return l.position }
+
+// Scan is the position up to which every match was sent at least once.
+func (l *Ledger) Scan() event.Sequence { return l.scan }
+
+// Sent is the position up to which events may have been sent, before a restart too. What is between Scan and Sent must be
+// selected as it was then.
+func (l *Ledger) Sent() event.Sequence { return max(l.scan, l.resent) }
+
+// InFlight is how many events were sent and not settled.
+func (l *Ledger) InFlight() int { return len(l.entries) }
+
+// Revived is how many dead letters are owed again and weren't sent yet.
+func (l *Ledger) Revived() int { return len(l.revived) }
+
+// Oldest returns the lowest sequence that isn't settled, and false if there is none up to the head.
+func (l *Ledger) Oldest(head event.Sequence) (event.Sequence, bool) {
+	oldest := l.position.Floor + 1
+	for seq := range l.revived {
+		oldest = min(oldest, seq)
+	}
+	for seq, e := range l.entries {
+		if e.copied {
+			oldest = min(oldest, seq)
+		}
+	}
+	return oldest, oldest <= head
+}
+
+// Configure changes what the definition asks. What was sent stays as it is. If what the subscription wants has changed,
+// what isn't sent yet must be scanned again.
+func (l *Ledger) Configure(c Config, selectionChanged bool) {
+	l.Config = c
+	if selectionChanged {
+		l.ready, l.scanned = nil, l.scan
+		l.position.Decided = max(l.position.Decided, l.scan)
+		l.settled.touch(l.position.Floor, l.scan)
+		for _, seq := range l.ahead {
+			if e := l.entries[seq]; e != nil {
+				l.record(e)
+			}
+		}
+	}
+	for _, c := range l.consumers {
+		c.admit()
+	}
+}
+
+// raise moves the floor up to the first event that isn't settled.
+func (l *Ledger) raise() {
+	floor := l.settled.nextClear(l.position.Floor+1) - 1
+	if floor == l.position.Floor {
+		return
+	}
+	l.position.Floor = floor
+	l.settled.dropThrough(floor)
+	if l.scan < floor {
+		l.scan = floor
+		l.scanned = max(l.scanned, floor)
+	}
+}
+
+// done reports whether an event of the log is settled.
+func (l *Ledger) done(seq event.Sequence) bool {
+	return seq <= l.position.Floor || l.settled.has(seq)
+}
+
+// owed reports whether an event without an entry is owed, given that it was sent once.
+func (l *Ledger) owed(seq event.Sequence) bool {
+	if _, ok := l.revived[seq]; ok {
+		return true
+	}
+	return seq > l.scan && !l.done(seq)
+}
+
+// Seek makes everything after a position owed again, and all before settled. Dead letters stay on record.
+func (l *Ledger) Seek(after event.Sequence) {
+	for seq, e := range l.entries {
+		if e.copied {
+			l.dropped = append(l.dropped, seq)
+		}
+	}
+	for seq := range l.revived {
+		l.dropped = append(l.dropped, seq)
+	}
+	clear(l.entries)
+	clear(l.revived)
+	l.free, l.queue, l.due, l.dying, l.waiting = nil, nil, list{}, list{}, nil
+	for _, c := range slices.Clone(l.consumers) {
+		c.forget()
+	}
+	l.settled = newSettled()
+	l.records, l.ready, l.ahead = nil, nil, nil
+	l.reset = true
+	l.position.Floor, l.position.Decided = after, after
+	l.position.Epoch++
+	l.scan, l.scanned, l.resent = after, after, 0
+}
+
+// Expire settles what retention has removed: everything up to a position but what has a copy of its own. It returns how
+// many events were owed, or may have been.
+func (l *Ledger) Expire(through event.Sequence) int64 {
+	if through <= l.position.Floor {
+		return 0
+	}
+	lost := l.unsent(through)
+	for seq, e := range l.entries {
+		if seq <= through && !e.copied {
+			l.drop(e)
+			lost++
+		}
+	}
+	l.ready = slices.DeleteFunc(l.ready, func(m Match) bool { return m.Entry.Seq <= through })
+	l.ahead = slices.DeleteFunc(l.ahead, func(seq event.Sequence) bool { return seq <= through })
+	l.position.Floor = through
+	l.settled.dropThrough(through)
+	l.scan, l.scanned = max(l.scan, through), max(l.scanned, through)
+	l.raise()
+	l.slide()
+	if lost > 0 {
+		l.position.Expired += lost
+		l.gaps++
+	}
+	return lost
+}
+
+// unsent counts what is owed up to a position, or may be, and has no entry.
+func (l *Ledger) unsent(through event.Sequence) int64 {
+	var n int64
+	for _, m := range l.ready {
+		if seq := m.Entry.Seq; seq <= through && !l.done(seq) && l.entries[seq] == nil {
+			n++
+		}
+	}
+	if through > l.scanned {
+		n += int64(l.settled.countClear(l.scanned+1, through))
+		for _, seq := range l.ahead {
+			if seq > l.scanned && seq <= through && l.entries[seq] != nil {
+				n--
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,271 @@
+package ledger
+
+import (
+	"runtime"
+	"testing"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+func config() Config {
+	return Config{AckDeadline: 30, MinBackoff: 4, MaxBackoff: 20, MaxInFlight: 1000, MaxAttempts: 3, MaxDeadLetters: 8, MaxDeadBytes: 1 << 20}
+}
+
+func matches(from, to event.Sequence) []Match {
+	var all []Match
+	for seq := from; seq <= to; seq++ {
+		all = append(all, Match{Entry: event.Entry{Seq: seq}})
+	}
+	return all
+}
+
+// collect takes all that was picked for a consumer.
+func collect(c *Consumer) []event.Sequence {
+	var all []event.Sequence
+	for _, p := range c.Picked() {
+		all = append(all, p.Entry.Seq)
+	}
+	c.Collect(len(all))
+	return all
+}
+
+func TestWhatThereIsIsSharedOutEvenly(t *testing.T) {
+	l := New(config(), Position{})
+	var waiting []*Consumer
+	for range 4 {
+		c := l.Join(0, nil)
+		c.Take(256)
+		waiting = append(waiting, c)
+	}
+	l.Scanned(10, matches(1, 10))
+	if woken := l.Dispatch(0); len(woken) != 4 {
+		t.Fatalf("%d consumers were woken", len(woken))
+	}
+	next := event.Sequence(1)
+	for i, want := range []int{3, 3, 2, 2} {
+		got := collect(waiting[i])
+		if len(got) != want || got[0] != next {
+			t.Errorf("consumer %d got %v, want %d from %d", i, got, want, next)
+		}
+		next += event.Sequence(want)
+	}
+}
+
+// TestOneFullConsumerDoesNotKeepTheRest: what a consumer that holds all there may be gives back goes to those that have waited.
+func TestOneFullConsumerDoesNotKeepTheRest(t *testing.T) {
+	c := config()
+	c.MaxInFlight = 4
+	l := New(c, Position{})
+	full, starved := l.Join(0, nil), l.Join(0, nil)
+	full.Take(256)
+	l.Scanned(100, matches(1, 100))
+	l.Dispatch(0)
+	if got := collect(full); len(got) != 4 {
+		t.Fatalf("the first consumer got %v", got)
+	}
+	starved.Take(256)
+	full.Take(256)
+	counts := map[*Consumer]int{}
+	for seq := event.Sequence(1); seq <= 40; seq++ {
+		if s := l.Ack(ID{Seq: seq, Attempt: 1}); s != strawv1.AckResult_ACKED {
+			t.Fatalf("ack of %d: %v", seq, s)
+		}
+		for _, c := range l.Dispatch(0) {
+			counts[c] += len(collect(c))
+			c.Take(256)
+		}
+	}
+	if counts[full] != 20 || counts[starved] != 20 {
+		t.Errorf("of 40 events %d went to one and %d to the other", counts[full], counts[starved])
+	}
+}
+
+// TestRedeliveriesAndNewEventsTakeTurns: events that come back at once, again and again, don't keep new ones waiting.
+func TestRedeliveriesAndNewEventsTakeTurns(t *testing.T) {
+	l := New(config(), Position{})
+	c := l.Join(0, nil)
+	l.Scanned(100, matches(1, 100))
+	c.Take(10)
+	l.Dispatch(0)
+	for _, seq := range collect(c) {
+		l.Nack(ID{Seq: seq, Attempt: 1}, Nack{Release: true}, 0)
+	}
+	c.Take(10)
+	l.Dispatch(0)
+	fresh := 0
+	for _, seq := range collect(c) {
+		if seq > 10 {
+			fresh++
+		}
+	}
+	if fresh != 5 {
+		t.Errorf("%d of 10 were new, want 5", fresh)
+	}
+}
+
+func TestWhatWasPickedAndNeverCollectedWasNeverSent(t *testing.T) {
+	l := New(config(), Position{})
+	gone, next := l.Join(0, nil), l.Join(0, nil)
+	gone.Take(3)
+	l.Scanned(3, matches(1, 3))
+	l.Dispatch(0)
+	gone.Collect(1)
+	gone.Leave(true, 0)
+	next.Take(3)
+	l.Dispatch(0)
+	want := []struct {
+		seq     event.Sequence
+		attempt int32
+	}{{2, 1}, {3, 1}, {1, 2}}
+	for i, p := range next.Picked() {
+		if p.Entry.Seq != want[i].seq || p.Attempt != want[i].attempt {
+			t.Errorf("delivery %d is %d, attempt %d; want %v", i, p.Entry.Seq, p.Attempt, want[i])
+		}
+	}
+	if l.Delivered != 4 || l.Redelivered != 1 {
+		t.Errorf("%d deliveries and %d redeliveries are counted, want 4 and 1", l.Delivered, l.Redelivered)
+	}
+}
+
+func TestAGapIsToldOnceToEachConsumer(t *testing.T) {
+	l := New(config(), Position{})
+	if n := l.Expire(5); n != 5 || l.Position().Expired != 5 {
+		t.Fatalf("%d expired", n)
+	}
+	first := l.Join(0, nil)
+	if !first.Gap() || first.Gap() {
+		t.Error("the first consumer after a gap wasn't told once")
+	}
+	second := l.Join(0, nil)
+	if second.Gap() {
+		t.Error("a later one was told too")
+	}
+	l.Expire(6)
+	if !first.Gap() || !second.Gap() || second.Gap() {
+		t.Error("a gap wasn't told to all who were there")
+	}
+	if n := l.Expire(6); n != 0 {
+		t.Errorf("the same again: %d expired", n)
+	}
+}
+
+func TestNextIsTheEarliestDeadline(t *testing.T) {
+	l := New(config(), Position{})
+	if _, ok := l.Next(); ok {
+		t.Error("there is something to wait for")
+	}
+	c := l.Join(0, nil)
+	l.Scanned(3, matches(1, 3))
+	c.Take(2)
+	l.Dispatch(10)
+	if at, _ := l.Next(); at != 40 {
+		t.Errorf("next is %d, want the ack deadline at 40", at)
+	}
+	shorter := config()
+	shorter.AckDeadline = 5
+	l.Configure(shorter, false)
+	collect(c)
+	c.Take(1)
+	l.Dispatch(11)
+	if at, _ := l.Next(); at != 16 {
+		t.Errorf("next is %d, want the shorter deadline at 16", at)
+	}
+	l.Nack(ID{Seq: 1, Attempt: 1}, Nack{}, 11)
+	if at, _ := l.Next(); at != 15 {
+		t.Errorf("next is %d, want the backoff's end at 15", at)
+	}
+}
+
+func TestBackoffDoublesUpToItsLimit(t *testing.T) {
+	l := New(config(), Position{})
+	for failures, want := range map[int32]int64{1: 4, 2: 8, 3: 16, 4: 20, 5: 20, 100: 20} {
+		if got := l.backoff(failures); int64(got) != want {
+			t.Errorf("after %d failures it is %d, want %d", failures, got, want)
+		}
+	}
+}
+
+func TestOldest(t *testing.T) {
+	l := New(config(), Position{Floor: 10})
+	if _, ok := l.Oldest(10); ok {
+		t.Error("nothing is owed, and something is the oldest")
+	}
+	if seq, ok := l.Oldest(11); !ok || seq != 11 {
+		t.Errorf("the oldest is %d", seq)
+	}
+	l.Revive(4, 1, 0)
+	if seq, _ := l.Oldest(11); seq != 4 {
+		t.Errorf("the oldest is %d, want the revived 4", seq)
+	}
+}
+
+// TestTenMillionBehindCostsNoMemory acknowledges the newest of ten million events while the oldest stays in flight.
+func TestTenMillionBehindCostsNoMemory(t *testing.T) {
+	const n = 10_000_000
+	l := New(config(), Position{})
+	c := l.Join(0, nil)
+	before := heapInUse()
+	var got []event.Sequence
+	for from := event.Sequence(1); from < n; from += 1000 {
+		l.Scanned(from+999, matches(from, from+999))
+		for {
+			c.Take(256)
+			l.Dispatch(0)
+			if got = collect(c); len(got) == 0 {
+				break
+			}
+			for _, seq := range got {
+				if seq > 1 {
+					l.Ack(ID{Seq: seq, Attempt: 1})
+				}
+			}
+		}
+	}
+	if after := heapInUse(); after > before+1<<20 {
+		t.Errorf("it takes %d KiB", (after-before)>>10)
+	}
+	var size int
+	for _, b := range l.Drain().Blocks {
+		size += len(b.Value)
+	}
+	if l.Scan() != n || l.InFlight() != 1 || size > 16<<10 {
+		t.Errorf("scanned to %d, %d in flight, %d bytes to write", l.Scan(), l.InFlight(), size)
+	}
+	l.Ack(ID{Seq: 1, Attempt: 1})
+	if p := l.Position(); p.Floor != n || len(l.settled.blocks) > 1 {
+		t.Errorf("at the end the floor is %d and %d blocks are left", p.Floor, len(l.settled.blocks))
+	}
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func BenchmarkDeliverAndAck(b *testing.B) {
+	l := New(config(), Position{})
+	c := l.Join(0, nil)
+	b.ReportAllocs()
+	through := event.Sequence(0)
+	var found []Match
+	for done := 0; done < b.N; {
+		if len(l.ready) < lowReady {
+			found = append(found[:0], matches(through+1, through+200)...)
+			through += 200
+			l.Scanned(through, found)
+		}
+		c.Take(256)
+		l.Dispatch(0)
+		for _, p := range c.Picked() {
+			l.Ack(ID{Seq: p.Entry.Seq, Attempt: 1})
+			done++
+		}
+		c.Collect(len(c.Picked()))
+		if done%1000 < 256 {
+			l.Drain()
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package ledger
+
+import (
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// A Match is an event that the subscription wants.
+type Match struct {
+	Segment *event.Segment // holds the event; the ledger only passes it on
+	Entry   event.Entry
+}
+
+// lowReady is how many matches are ready when it is time to scan for more.
+const lowReady = 64
+
+// NeedScan reports whether there is a consumer for more than is ready.
+func (l *Ledger) NeedScan() bool {
+	return len(l.ready) < lowReady && !l.stopped() && l.open > 0
+}
+
+// ScanFrom is the position to scan on from.
+func (l *Ledger) ScanFrom() event.Sequence {
+	if settled := l.settled.nextClear(l.scanned+1) - 1; settled > l.scanned {
+		l.scanned = settled
+		l.slide()
+	}
+	return l.scanned
+}
+
+// Decided is the position up to which the filter isn't to be asked while scanning: whatever comes up is owed.
+func (l *Ledger) Decided() event.Sequence { return l.position.Decided }
+
+// Scanned tells which events match of those after ScanFrom up to a position, in order. What is settled or known to be owed
+// may be among them.
+func (l *Ledger) Scanned(through event.Sequence, matches []Match) {
+	for _, m := range matches {
+		if seq := m.Entry.Seq; !l.done(seq) && l.entries[seq] == nil {
+			l.ready = append(l.ready, m)
+		}
+	}
+	l.scanned = through
+	l.slide()
+}
+
+// slide moves the scan position up to the next event that is still to be sent for the first time.
+func (l *Ledger) slide() {
+	for len(l.ready) > 0 {
+		seq := l.ready[0].Entry.Seq
+		switch {
+		case l.done(seq):
+			l.skip(seq)
+		case l.entries[seq] != nil:
+			l.skip(seq - 1)
+			l.scan = max(l.scan, seq)
+		default:
+			l.skip(seq - 1)
+			return
+		}
+		l.ready[0] = Match{}
+		l.ready = l.ready[1:]
+	}
+	l.ready = nil
+	l.skip(l.scanned)
+}
+
+// skip moves the scan position over events that don't match, are settled, or have an entry from before a restart.
+func (l *Ledger) skip(through event.Sequence) {
+	for len(l.ahead) > 0 && l.ahead[0] <= through {
+		seq := l.ahead[0]
+		l.ahead = l.ahead[1:]
+		l.pass(seq - 1)
+		if l.entries[seq] != nil {
+			l.scan = max(l.scan, seq)
+		}
+	}
+	l.pass(through)
+}
+
+// pass moves the scan position over events that don't match or are settled.
+func (l *Ledger) pass(through event.Sequence) {
+	if through <= l.scan {
+		return
+	}
+	if l.scan == l.position.Floor {
+		l.position.Floor = through
+		l.settled.dropThrough(through)
+		l.scan = through
+		l.raise()
+		return
+	}
+	l.settled.setRange(l.scan+1, through)
+	l.scan = through
+}

@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+)
+
+// Mutations are what must be written down, all at once. They are to be done in the order of the fields.
+type Mutations struct {
+	// Reset: first remove all blocks and records.
+	Reset    bool
+	Position *Position // nil: as it was
+	Blocks   []Block
+	Records  []Record
+	// Copies are the events whose copies are to be removed.
+	Copies []event.Sequence
+}
+
+// A Block is the settled events among a stretch of the log, packed.
+type Block struct {
+	No    uint64
+	Value []byte // nil: remove it
+}
+
+// A Record is what is known of an event that has failed, or is owed again after it was dead-lettered.
+type Record struct {
+	Seq                event.Sequence
+	Attempts, Failures int32
+	// Due is when it can be sent again; zero for at once.
+	Due time.Duration
+	// Copied: it has a copy of its own.
+	Copied bool
+	// Gone: remove it.
+	Gone bool
+}
+
+// Changed reports whether more must be written down than the floor and how far was sent, which may be left for later.
+func (l *Ledger) Changed() bool {
+	p := l.position
+	p.Floor, p.Sent = l.written.Floor, l.written.Sent
+	return l.reset || p != l.written || len(l.settled.dirty)+len(l.records)+len(l.dropped) > 0
+}
+
+// Lag is how many events the floor and the newest sending are ahead of what was drained last.
+func (l *Ledger) Lag() uint64 {
+	return uint64(l.position.Floor - l.written.Floor + l.Sent() - l.written.Sent)
+}
+
+// Drain returns what has changed since the last Drain.
+func (l *Ledger) Drain() Mutations {
+	l.position.Sent = l.Sent()
+	m := Mutations{Reset: l.reset, Blocks: l.settled.drain(l.position.Floor, nil), Copies: l.dropped}
+	if l.position != l.written {
+		p := l.position
+		m.Position = &p
+	}
+	for _, seq := range l.records {
+		m.Records = append(m.Records, l.recordOf(seq))
+	}
+	l.records, l.dropped, l.reset, l.written = nil, nil, false, l.position
+	return m
+}
+
+func (l *Ledger) recordOf(seq event.Sequence) Record {
+	if e := l.entries[seq]; e != nil {
+		e.recording, e.stored = false, true
+		r := Record{Seq: seq, Attempts: e.attempts, Failures: e.failures, Copied: e.copied}
+		switch e.state {
+		case stateWaiting:
+			r.Due = e.at
+		case stateSent:
+			r.Attempts-- // it may not have left yet
+		}
+		return r
+	}
+	if attempts, ok := l.revived[seq]; ok {
+		return Record{Seq: seq, Attempts: attempts, Copied: true}
+	}
+	return Record{Seq: seq, Gone: true}
+}
+
+var errRecord = errors.New("a record of a redelivery doesn't fit its subscription")
+
+// Restore takes up the state that was written down. Call it before anything else.
+func (l *Ledger) Restore(blocks []Block, records []Record) error {
+	for _, b := range blocks {
+		decoded, err := decodeBlock(b.Value)
+		if err != nil {
+			return err
+		}
+		l.settled.blocks[b.No] = decoded
+	}
+	// The floor may have been written below the first event that isn't settled.
+	l.settled.low, _ = blockOf(l.position.Floor + 1)
+	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Seq, b.Seq) })
+	for _, r := range records {
+		if !r.Copied && l.done(r.Seq) {
+			return errRecord
+		}
+		l.restore(r)
+	}
+	l.raise()
+	return nil
+}
+
+func (l *Ledger) restore(r Record) {
+	if r.Copied && r.Failures == 0 {
+		l.revived[r.Seq] = r.Attempts
+		l.queue = append(l.queue, r.Seq)
+		return
+	}
+	e := l.add(r.Seq)
+	e.attempts, e.failures, e.copied, e.stored, e.failed = r.Attempts, r.Failures, r.Copied, true, r.Failures > 0
+	if !r.Copied {
+		l.ahead = append(l.ahead, r.Seq)
+	}
+	switch {
+	case l.MaxAttempts > 0 && e.failures >= int32(l.MaxAttempts):
+		e.reason = ReasonAttempts
+		l.makeDying(e)
+	case r.Due > 0:
+		l.makeWait(e, r.Due)
+	default:
+		l.makeDue(e)
+	}
+}
