@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -102,6 +103,7 @@ func (g *gateway) openHTTP() error {
 		return err
 	}
 	g.rest = rest.NewServer(handler)
+	g.rest.ErrorLog = slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn)
 	g.httpListener, err = g.listen("http-addr", g.config.HTTPAddr)
 	return err
 }

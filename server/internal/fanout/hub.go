@@ -151,7 +151,8 @@ func (h *Hub) Lag() (furthest, total uint64) {
 	head := h.head.Load()
 	for _, g := range h.groups {
 		for w := range g.waiters {
-			if pos := w.position.Load(); pos < head {
+			// What a reader doesn't want it needn't read: it isn't behind for that.
+			if pos := uint64(w.Skip(event.Sequence(w.position.Load()))); pos < head {
 				furthest = max(furthest, head-pos)
 				total += head - pos
 			}

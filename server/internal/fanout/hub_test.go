@@ -161,6 +161,19 @@ func TestLagCountsWhatReadersAreBehind(t *testing.T) {
 	if furthest, total := f.Lag(); furthest != 3 || total != 4 {
 		t.Errorf("Lag = %d, %d; want 3, 4", furthest, total)
 	}
+	other := f.join(t, "b") // wants nothing of what comes
+	other.At(4)
+	defer other.Leave()
+	f.publish("", 1)
+	for deadline := time.Now().Add(10 * time.Second); ; { // until the pass is over
+		furthest, total := f.Lag()
+		if furthest == 4 && total == 6 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Lag = %d, %d; want 4, 6", furthest, total)
+		}
+	}
 	near.Leave()
 	far.Leave()
 	far.Leave()

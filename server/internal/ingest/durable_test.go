@@ -169,6 +169,9 @@ func TestSenderHangsUp(t *testing.T) {
 	if got := g.exchange(signed(webhook("evt_1"))); got.body != `{"received":true,"duplicate":true}` {
 		t.Errorf("the retry is answered %d %s", got.status, got.body)
 	}
+	if g.seen.appended != 2 { // the event and its retry
+		t.Errorf("%d appends were timed, want 2", g.seen.appended)
+	}
 	if g.head() != 1 || g.seen.count(ingest.Stored) != 1 {
 		t.Errorf("%d in the log, stored %d times", g.head(), g.seen.count(ingest.Stored))
 	}

@@ -100,8 +100,17 @@ func openLog(t *testing.T, dir string, o pebblestore.Options) *pebblestore.Log {
 
 // outcomes records what an Observer is told.
 type outcomes struct {
-	mu  sync.Mutex
-	all []string
+	mu       sync.Mutex
+	all      []string
+	appended int // events that the log made durable, or knew
+}
+
+func (o *outcomes) Appended(took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if took > 0 {
+		o.appended++
+	}
 }
 
 func (o *outcomes) Received(outcome ingest.Outcome, cause signature.Cause, took time.Duration) {

@@ -86,7 +86,11 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, start time.Tim
 }
 
 func (h *handler) commit(ctx context.Context, d *event.Draft) result {
+	began := time.Now()
 	receipt, err := h.Log.Append(ctx, d)
+	if err == nil {
+		h.Observer.Appended(time.Since(began))
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return h.unavailable(errors.New("the log didn't make it durable in time"))

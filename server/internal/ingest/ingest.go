@@ -58,6 +58,8 @@ type Observer interface {
 	// Received: a request to Path was answered. cause is why an Unauthorized one was refused, and empty for all others. took is
 	// the time from the end of its headers to the answer.
 	Received(o Outcome, cause signature.Cause, took time.Duration)
+	// Appended: the log has made an event durable, or known it as a duplicate; took is what the sender waited for that.
+	Appended(took time.Duration)
 }
 
 // Options say how the port behaves. Log and Secrets are required; zero means the default for all others.
@@ -106,3 +108,4 @@ func orDefault[T time.Duration | int64](v *T, d T) {
 type nobody struct{}
 
 func (nobody) Received(Outcome, signature.Cause, time.Duration) {}
+func (nobody) Appended(time.Duration)                           {}

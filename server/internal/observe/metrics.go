@@ -33,7 +33,7 @@ type Metrics struct {
 	webhooks        *prometheus.CounterVec
 	webhookDuration *prometheus.HistogramVec
 
-	fsync, batch prometheus.Histogram
+	fsync, batch, appends prometheus.Histogram
 
 	streams       *prometheus.GaugeVec
 	streamStarts  *prometheus.CounterVec
@@ -61,6 +61,11 @@ func NewMetrics() *Metrics {
 		fsync: with.NewHistogram(prometheus.HistogramOpts{
 			Name:    "straw_store_fsync_seconds",
 			Help:    "Time that the store took to make a batch of events durable.",
+			Buckets: latencies(),
+		}),
+		appends: with.NewHistogram(prometheus.HistogramOpts{
+			Name:    "straw_append_seconds",
+			Help:    "Time from handing a webhook's event to the store until it was durable.",
 			Buckets: latencies(),
 		}),
 		batch: with.NewHistogram(prometheus.HistogramOpts{
@@ -127,6 +132,9 @@ func (m *Metrics) Received(o ingest.Outcome, cause signature.Cause, took time.Du
 	m.webhooks.WithLabelValues(string(o), string(cause)).Inc()
 	m.webhookDuration.WithLabelValues(string(o)).Observe(took.Seconds())
 }
+
+// Appended counts what an event waited for the store.
+func (m *Metrics) Appended(took time.Duration) { m.appends.Observe(took.Seconds()) }
 
 // Synced counts a batch of n new events and what its fsync took.
 func (m *Metrics) Synced(n int, sync time.Duration) {

@@ -87,6 +87,7 @@ func TestMetrics(t *testing.T) {
 	m.Received(ingest.Stored, "", 3*time.Millisecond)
 	m.Received(ingest.Stored, "", 40*time.Millisecond)
 	m.Received(ingest.Unauthorized, signature.Mismatch, time.Millisecond)
+	m.Appended(2 * time.Millisecond)
 	m.Synced(1, time.Millisecond)
 	m.Synced(256, 5*time.Millisecond)
 	m.Opened(stream.ModeCursor)
