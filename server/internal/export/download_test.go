@@ -166,8 +166,8 @@ func drip(t *testing.T) (hostPort string) {
 
 func TestDrip(t *testing.T) {
 	hostPort := drip(t)
-	_, body, err := get(t, newClient(t, export.Options{StallTimeout: 200 * time.Millisecond}, hostPort), link(hostPort), export.Resume{})
-	fails(t, err, export.ErrTemporary, "fewer than 65536 bytes came in 200ms")
+	_, body, err := get(t, newClient(t, export.Options{StallTimeout: 500 * time.Millisecond}, hostPort), link(hostPort), export.Resume{})
+	fails(t, err, export.ErrTemporary, "fewer than 65536 bytes came in 500ms")
 	if len(body) == 0 {
 		t.Error("nothing came before it was given up")
 	}
@@ -178,7 +178,7 @@ func TestDrip(t *testing.T) {
 // TestSlowReader: the time that the reader takes is not the server's.
 func TestSlowReader(t *testing.T) {
 	_, hostPort := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 4<<20)) })
-	client := newClient(t, export.Options{StallTimeout: 100 * time.Millisecond}, hostPort)
+	client := newClient(t, export.Options{StallTimeout: 500 * time.Millisecond}, hostPort)
 	download, err := client.Get(t.Context(), link(hostPort), export.Resume{})
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestSlowReader(t *testing.T) {
 	if _, err := download.Body.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(300 * time.Millisecond)
+	<-time.After(time.Second) // twice what the server may take
 	if n, err := io.Copy(io.Discard, download.Body); err != nil || n != 4<<20-10 {
 		t.Errorf("read %d more bytes: %v", n, err)
 	}
@@ -266,7 +266,8 @@ func TestResume(t *testing.T) {
 		{"another file", export.Resume{Offset: 12_345, ETag: `"v0"`}, 0},
 		{"no ETag", export.Resume{Offset: 12_345}, 0},
 		{"a weak ETag", export.Resume{Offset: 12_345, ETag: `W/"v1"`}, 0},
-		{"no ETag at all", export.Resume{Offset: 12_345, ETag: "v1\r\nX: y"}, 0},
+		{"no ETag at all", export.Resume{Offset: 12_345, ETag: "v1"}, 0},
+		{"two lines", export.Resume{Offset: 12_345, ETag: "\"v1\"\r\nX: \"y\""}, 0},
 		{"nothing there", export.Resume{ETag: `"v1"`}, 0},
 		{"all is there", export.Resume{Offset: 100_000, ETag: `"v1"`}, 0},
 		{"more is there", export.Resume{Offset: 100_001, ETag: `"v1"`}, 0},

@@ -3,6 +3,8 @@ package export_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -148,18 +150,23 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestThreeRedirectsAreFollowed(t *testing.T) {
-	for status := range map[int]bool{301: true, 302: true, 303: true, 307: true, 308: true} {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		arrival := "/file.csv"
 		_, hostPort := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/file.csvxxx" {
+			if r.URL.Path == arrival {
 				_, _ = w.Write([]byte("arrived"))
 				return
 			}
 			http.Redirect(w, r, r.URL.Path+"x", status)
 		})
 		client := newClient(t, export.Options{}, hostPort)
+		arrival = "/file.csvxxx"
 		if _, body, err := get(t, client, link(hostPort), export.Resume{}); err != nil || string(body) != "arrived" {
 			t.Errorf("%d: got %q, %v", status, body, err)
 		}
+		arrival = "/file.csvxxxx"
+		_, _, err := get(t, client, link(hostPort), export.Resume{})
+		fails(t, err, export.ErrDenied, "more than 3 times")
 	}
 }
 
@@ -173,15 +180,23 @@ func TestDowngrade(t *testing.T) {
 	fails(t, err, export.ErrDenied, "from https to http")
 }
 
+// TestNoProxy runs itself in a process of its own, for the proxy's settings would be read once per process.
 func TestNoProxy(t *testing.T) {
-	_, proxy := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the proxy was asked") })
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
-		t.Setenv(name, "http://"+proxy)
+	const proxy = "http://127.0.0.1:1"
+	if os.Getenv("HTTP_PROXY") != proxy {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNoProxy$", "-test.v")
+		for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
+			child.Env = append(child.Env, name+"="+proxy)
+		}
+		if said, err := child.CombinedOutput(); err != nil || !strings.Contains(string(said), "--- PASS: TestNoProxy") {
+			t.Errorf("%v:\n%s", err, said)
+		}
+		return
 	}
 	client, tried := resolved(t, export.Options{AllowHosts: []string{"files.example.com"}}, "files.example.com", addrs("8.8.8.8"))
 	_, err := client.Get(t.Context(), "http://files.example.com/?"+secret, export.Resume{})
 	keepsSecret(t, err)
 	if got := tried(); len(got) != 1 || got[0] != "8.8.8.8:80" {
-		t.Errorf("it would connect to %v", got)
+		t.Errorf("it would connect to %v (%v)", got, err)
 	}
 }

@@ -12,6 +12,9 @@ import (
 // race: two gateways that write one name at once end with one blob, and nothing of the other.
 func race(t *testing.T, h Harness) {
 	one, two := open(t, h), open(t, h)
+	alone := named("alone")
+	put(t, one, alone, content(4, 10))
+	uncontended := len(h.Left(t))
 	for _, size := range []int64{1000, h.Checkpoint + 1} {
 		name := named(fmt.Sprint("raced ", size))
 		first, second := create(t, one, name), create(t, two, name)
@@ -29,11 +32,17 @@ func race(t *testing.T, h Harness) {
 			t.Fatal(err)
 		}
 		holds(t, one, name, content(2, size))
+		if left := h.Left(t); len(left) != 2*uncontended {
+			t.Errorf("the loser left something: %v", left)
+		}
 		if err := one.Delete(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
-		nothingLeft(t, h)
 	}
+	if err := one.Delete(t.Context(), alone); err != nil {
+		t.Fatal(err)
+	}
+	nothingLeft(t, h)
 }
 
 // continueOnePartial: a gateway that is thought dead and isn't goes on with what another has taken over. One of them stores the
