@@ -8,6 +8,11 @@ var (
 	ErrForeignCursor = errors.New("the cursor is of another store")
 	ErrCursorAhead   = errors.New("the cursor lies beyond what this store has held")
 	ErrNotFound      = errors.New("there is no such event")
+	// ErrSubscriptionNotFound also ends what goes on with a subscription that is deleted.
+	ErrSubscriptionNotFound = errors.New("there is no such subscription")
+	ErrSubscriptionExists   = errors.New("there is a subscription of this id")
+	// ErrTooManySubscriptions means that the store has as many subscriptions as it may.
+	ErrTooManySubscriptions = errors.New("there are too many subscriptions")
 	// ErrPassed means that retention has removed what comes after a position.
 	ErrPassed = errors.New("retention has passed the position")
 	// ErrOverloaded means that the event was not accepted, for too many wait; trying again is safe.
