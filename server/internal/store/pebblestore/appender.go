@@ -106,7 +106,7 @@ type record struct {
 // resolve gives each event of the group its receipt, and returns the new ones.
 func (l *Log) resolve(g *group) ([]record, error) {
 	a := &l.appender
-	if err := a.dedup.begin(l.db, len(g.calls)); err != nil {
+	if err := a.dedup.begin(len(g.calls)); err != nil {
 		return nil, err
 	}
 	var fresh []record

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
+	crdb "github.com/cockroachdb/errors"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -45,11 +48,14 @@ func (l *Log) open() error {
 		return errors.Join(err, l.health.Close())
 	}
 	err := l.takeUp()
+	if err == nil && l.opts.incarnate {
+		err = l.incarnate(event.Sequence(l.durable.Load()))
+	}
 	if err == nil {
 		l.waterline, err = openWaterline(l.opts.FS, l.dir, ownIncarnation(l.identity))
 	}
 	if err != nil {
-		return errors.Join(err, l.release())
+		return errors.Join(l.asCorrupt(err), l.release())
 	}
 	if err := l.Err(); err != nil { // Open may have returned already
 		return errors.Join(err, l.waterline.close(), l.release())
@@ -59,8 +65,8 @@ func (l *Log) open() error {
 }
 
 // absolute makes a directory of the disk absolute: Pebble tells directories apart by name.
-func absolute(fs vfs.FS, dir string) string {
-	if abs, err := filepath.Abs(dir); err == nil && fs == vfs.Default {
+func absolute(disk vfs.FS, dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil && disk == vfs.Default {
 		return abs
 	}
 	return dir
@@ -93,10 +99,27 @@ func (l *Log) openPebble(readOnly bool) (*pebble.DB, error) {
 	p.Logger = logger{l}
 	p.EventListener = l.listener()
 	db, err := pebble.Open(l.dir, p)
-	if pebble.IsCorruptionError(err) {
-		err = fmt.Errorf("%w: %v", event.ErrCorrupt, err)
+	if err != nil {
+		return nil, openError(err)
 	}
-	return db, err
+	return db, nil
+}
+
+// openError says what it means that Pebble doesn't open.
+func openError(err error) error {
+	text := err.Error()
+	switch {
+	case errors.Is(err, pebble.ErrDBDoesNotExist):
+		return err
+	case pebble.IsCorruptionError(err):
+		// The details have the file of a write-ahead log.
+		return fmt.Errorf("%w: %s %s", event.ErrCorrupt, text, crdb.FlattenDetails(err))
+	case errors.Is(err, fs.ErrNotExist), strings.Contains(text, "object size mismatch"):
+		return fmt.Errorf("%w: %s", event.ErrCorrupt, text)
+	case strings.Contains(text, "unknown format major version"):
+		return fmt.Errorf("it was written by a newer gateway, which must open it (%s)", text)
+	}
+	return err
 }
 
 // takeUp reads what the store knows of itself, or writes it into a new one.
@@ -110,7 +133,7 @@ func (l *Log) takeUp() error {
 	}
 	r := reader{version}
 	if v := r.varint(); v > layoutVersion {
-		return fmt.Errorf("it was written by a newer gateway: its layout is %d, and this gateway knows up to %d; run the newer one", v, layoutVersion)
+		return fmt.Errorf("it was written by a newer gateway: its layout is %d, and this gateway knows up to %d; the newer one must open it", v, layoutVersion)
 	}
 	return l.restore()
 }
@@ -186,7 +209,7 @@ func (l *Log) restore() error {
 	l.durableCommit.Store(h.commit)
 	l.durable.Store(uint64(h.seq))
 	l.figures.restore(&h.totals)
-	return nil
+	return l.appender.dedup.open(l.db, h.seq)
 }
 
 func (l *Log) storedHead() (head, error) {
