@@ -18,17 +18,14 @@ func (l *Log) Append(ctx context.Context, d *event.Draft) (store.Receipt, error)
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	return c.receipt, c.err
+	return c.receipt, nil
 }
 
 // commit adds another writer's mutations to the next batch, of about size bytes, and returns once they are on the disk.
 // They are applied in the order of the commits. write is called once, on the appender's goroutine, and must not block.
 func (l *Log) commit(ctx context.Context, size int, write func(*pebble.Batch)) error {
-	c, err := l.submit(ctx, call{write: write}, size)
-	if err != nil {
-		return err
-	}
-	return c.err
+	_, err := l.submit(ctx, call{write: write}, size)
+	return err
 }
 
 // submit hands a call to the appender and waits for its result.
@@ -46,7 +43,7 @@ func (l *Log) submit(ctx context.Context, c call, size int) (*call, error) {
 	if err := l.await(ctx, g); err != nil {
 		return nil, err
 	}
-	return &g.calls[i], nil
+	return &g.calls[i], g.err
 }
 
 func (l *Log) await(ctx context.Context, g *group) error {

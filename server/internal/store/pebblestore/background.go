@@ -17,6 +17,7 @@ func (l *Log) start() {
 	ctx, l.stop = context.WithCancel(context.Background())
 	l.checkDisk()
 	l.every(ctx, diskEvery, func() error { l.checkDisk(); return nil })
+	l.background.Go(func() { l.runScrub(ctx) })
 	l.every(ctx, retentionEvery, func() error { return l.Retain(ctx) })
 }
 

@@ -30,6 +30,9 @@ func (fs *crashFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs
 
 // cut returns what a power cut would leave, so many percent of what wasn't synced included.
 func (fs *crashFS) cut(percent int, rng *rand.Rand) *crashFS {
+	if rng == nil {
+		rng = rand.New(rand.NewPCG(1, 1))
+	}
 	fs.reuse.Lock()
 	defer fs.reuse.Unlock()
 	return &crashFS{MemFS: fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})}

@@ -87,18 +87,26 @@ func (l *Log) refusal() error {
 
 // readError says what an error of a read means. Corruption fails the log.
 func (l *Log) readError(err error) error {
-	if pebble.IsCorruptionError(err) && !errors.Is(err, event.ErrCorrupt) {
-		err = fmt.Errorf("%w: %v", event.ErrCorrupt, err)
+	if err = l.asCorrupt(err); errors.Is(err, event.ErrCorrupt) {
+		l.fail(err)
+		return err
 	}
-	if !errors.Is(err, event.ErrCorrupt) {
-		return fmt.Errorf("%w: %v", event.ErrUnavailable, err)
+	return fmt.Errorf("%w: %v", event.ErrUnavailable, err)
+}
+
+// asCorrupt marks an error as event.ErrCorrupt if it is one.
+func (l *Log) asCorrupt(err error) error {
+	if !pebble.IsCorruptionError(err) && !errors.Is(err, event.ErrCorrupt) {
+		return err
 	}
-	l.fail(err)
-	// What failed first may name the file, which err needn't.
-	if first := l.failure.get(); errors.Is(first, event.ErrCorrupt) {
+	// What Pebble has told before names the file, which err needn't.
+	if first := l.corruption(); first != nil {
 		return first
 	}
-	return err
+	if errors.Is(err, event.ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", event.ErrCorrupt, err)
 }
 
 // corruption is the error that failed the log, if it is corruption: then nothing may be read either.

@@ -39,6 +39,8 @@ type Options struct {
 
 	// patience bounds how long Open and Close wait for Pebble once the log has failed.
 	patience time.Duration
+	// incarnate makes the store an incarnation of its own.
+	incarnate bool
 	// still keeps Pebble from merging tables.
 	still bool
 }

@@ -63,10 +63,6 @@ func (l *Log) sync(g *group) (time.Duration, error) {
 
 // finish answers the group's calls, with err if there is one.
 func (g *group) finish(err error) {
-	if err != nil {
-		for i := range g.calls {
-			g.calls[i].err = err
-		}
-	}
-	g.answer()
+	g.err = err
+	close(g.done)
 }

@@ -25,6 +25,7 @@ type group struct {
 	// pause, if set, is run instead, while nothing is being committed.
 	pause func()
 	done  chan struct{}
+	err   error // why the log refused all of it
 
 	// What the appender leaves to the publisher.
 	batch   *pebble.Batch // nil if there was nothing to write
@@ -40,10 +41,7 @@ type call struct {
 	draft   *event.Draft
 	write   func(*pebble.Batch)
 	receipt store.Receipt
-	err     error
 }
-
-func (g *group) answer() { close(g.done) }
 
 // A queue holds the groups that wait for the appender. Events join the newest group as long as it has room, so that a group
 // is as large as what came in while the appender was busy, and a lone event goes straight through.

@@ -28,6 +28,8 @@ type walCheck struct {
 	// doubt is the newest batch that was durable, by a log in which no batch stands before the damage; place is where.
 	doubt uint64
 	place string
+	// newest is the newest log.
+	newest string
 }
 
 // run reads every log of a directory. It fails with event.ErrCorrupt if one has lost a batch that was durable.
@@ -52,6 +54,7 @@ func (w *walCheck) file(fs vfs.FS, path string, num uint32) error {
 	if err != nil {
 		return err
 	}
+	w.newest = path
 	l := walFile{data: data, num: num}
 	good, bad := l.prefix()
 	if good > 0 {
@@ -93,7 +96,7 @@ func (l *Log) checkLogs() error {
 	case have < w.doubt:
 		return lostBatches(w.place, have, w.doubt)
 	case have < durable && own == incarnation:
-		return lostBatches(fmt.Sprintf("the end of the write-ahead log in %s is missing", l.dir), have, durable)
+		return lostBatches(fmt.Sprintf("the newest write-ahead log in %s is missing, or its end is (%s)", l.dir, w.newest), have, durable)
 	}
 	return nil
 }

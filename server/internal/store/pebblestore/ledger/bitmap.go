@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
-	"slices"
 
 	"github.com/straw-gateway/straw/server/internal/event"
 )
@@ -208,14 +207,20 @@ const (
 	formBits = 1
 )
 
-// encode returns the block's record. Bits at or below the floor count as set, for they are, whatever they say.
+// encode returns the block's record; nil if nothing above the floor is set. Bits at or below the floor count as set, for
+// they are, whatever they say.
 func (b *block) encode(no uint64, floor event.Sequence) []byte {
 	var w words
 	if b.bits != nil {
 		w = *b.bits
-		full := block{bits: &w}
+		whole := block{bits: &w, count: b.count}
+		below := uint(0) // bits at or below the floor
 		if first := event.Sequence(no * blockBits); floor >= first {
-			full.fill(0, uint(min(floor-first, blockBits-1)))
+			below = uint(min(floor-first+1, blockBits))
+			whole.fill(0, below-1)
+		}
+		if whole.count == int(below) {
+			return nil
 		}
 	} else {
 		for i := range w {
@@ -304,11 +309,18 @@ func (s *settled) drain(floor event.Sequence, out []Block) []Block {
 		out = append(out, Block{No: no})
 	}
 	for _, no := range s.dirty {
-		if b := s.blocks[no]; b != nil && b.dirty {
-			b.dirty, b.stored = false, true
-			out = append(out, Block{No: no, Value: b.encode(no, floor)})
+		b := s.blocks[no]
+		if b == nil || !b.dirty {
+			continue
 		}
+		b.dirty = false
+		value := b.encode(no, floor)
+		if value == nil && !b.stored {
+			continue
+		}
+		b.stored = value != nil
+		out = append(out, Block{No: no, Value: value})
 	}
 	s.gone, s.dirty = s.gone[:0], s.dirty[:0]
-	return slices.Clip(out)
+	return out
 }

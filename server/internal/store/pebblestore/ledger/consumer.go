@@ -25,10 +25,12 @@ type Consumer struct {
 	prev, next *Consumer // in Ledger.eligible
 }
 
-// A Pick is a delivery that was picked for a consumer. Without a segment, it must be looked up.
+// A Pick is a delivery that was picked for a consumer.
 type Pick struct {
 	Match
 	Attempt int32
+	// Copied: it is a redelivery that has a copy of its own. Without that and without a segment it is one of the log's.
+	Copied bool
 }
 
 // Join adds a consumer.
@@ -61,22 +63,28 @@ func (c *Consumer) Gap() bool {
 
 // Take makes the consumer wait for so many deliveries, unless some are picked for it already. Dispatch picks them.
 func (c *Consumer) Take(want int) {
-	if len(c.picked) > 0 || c.closed || want <= 0 {
+	if len(c.Picked()) > 0 || c.closed || want <= 0 {
 		return
 	}
 	c.want, c.waiting = want, true
 	c.admit()
 }
 
-// Picked returns what was picked for the consumer and not collected.
-func (c *Consumer) Picked() []Pick { return c.picked }
+// Picked returns what was picked for the consumer and not collected. It leaves out what was settled meanwhile. The slice is
+// good until the next call of anything.
+func (c *Consumer) Picked() []Pick {
+	c.picked = slices.DeleteFunc(c.picked, func(p Pick) bool { return !c.Holds(p) })
+	return c.picked
+}
+
+// Holds reports whether a delivery that was picked for the consumer is still its own.
+func (c *Consumer) Holds(p Pick) bool {
+	e := c.ledger.entries[p.Entry.Seq]
+	return e != nil && e.holder == c && e.attempts == p.Attempt
+}
 
 // Collect takes over the first n that were picked.
-func (c *Consumer) Collect(n int) {
-	if c.picked = c.picked[n:]; len(c.picked) == 0 {
-		c.picked = nil
-	}
-}
+func (c *Consumer) Collect(n int) { c.picked = slices.Delete(c.picked, 0, n) }
 
 // Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
 // with it until its deadline, which is no failure. What was picked and not collected was never sent.

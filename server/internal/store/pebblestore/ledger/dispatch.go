@@ -95,7 +95,7 @@ func (l *Ledger) send(c *Consumer, e *entry, m Match, now time.Duration) {
 	e.attempts++
 	e.failed, e.faultless = false, false
 	c.hold(e, now)
-	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts})
+	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts, Copied: e.copied})
 	l.Delivered++
 	if e.attempts > 1 {
 		l.Redelivered++

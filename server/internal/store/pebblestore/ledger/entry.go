@@ -82,6 +82,7 @@ func (l *Ledger) drop(e *entry) {
 func (l *Ledger) settle(e *entry) {
 	seq, copied := e.seq, e.copied
 	l.drop(e)
+	l.changed = true
 	if copied {
 		l.dropped = append(l.dropped, seq)
 		return

@@ -65,6 +65,7 @@ type Ledger struct {
 	scan    event.Sequence
 	resent  event.Sequence // up to here events may have been sent before a restart
 	ready   []Match
+	buffer  []Match // in which ready is
 	scanned event.Sequence
 	// ahead are the entries beyond scan, in order: they come from before a restart.
 	ahead []event.Sequence
@@ -88,6 +89,7 @@ type Ledger struct {
 	dropped []event.Sequence // copies to remove
 	written Position         // what was drained last
 	reset   bool
+	changed bool // something was settled
 }
 
 // New returns the ledger of a subscription that owes what comes after a position.
@@ -136,7 +138,8 @@ func (l *Ledger) Oldest(head event.Sequence) (event.Sequence, bool) {
 func (l *Ledger) Configure(c Config, selectionChanged bool) {
 	l.Config = c
 	if selectionChanged {
-		l.ready, l.scanned = nil, l.scan
+		l.forgetReady()
+		l.scanned = l.scan
 		l.position.Decided = max(l.position.Decided, l.scan)
 		l.settled.touch(l.position.Floor, l.scan)
 		for _, seq := range l.ahead {
@@ -194,7 +197,8 @@ func (l *Ledger) Seek(after event.Sequence) {
 		c.forget()
 	}
 	l.settled = newSettled()
-	l.records, l.ready, l.ahead = nil, nil, nil
+	l.forgetReady()
+	l.records, l.ahead = nil, nil
 	l.reset = true
 	l.position.Floor, l.position.Decided = after, after
 	l.position.Epoch++

@@ -33,6 +33,10 @@ func (l *Ledger) Decided() event.Sequence { return l.position.Decided }
 // Scanned tells which events match of those after ScanFrom up to a position, in order. What is settled or known to be owed
 // may be among them.
 func (l *Ledger) Scanned(through event.Sequence, matches []Match) {
+	if len(l.ready)+len(matches) > cap(l.ready) {
+		l.buffer = append(make([]Match, 0, 2*(len(l.ready)+len(matches))), l.ready...)
+		l.ready = l.buffer
+	}
 	for _, m := range matches {
 		if seq := m.Entry.Seq; !l.done(seq) && l.entries[seq] == nil {
 			l.ready = append(l.ready, m)
@@ -59,7 +63,7 @@ func (l *Ledger) slide() {
 		l.ready[0] = Match{}
 		l.ready = l.ready[1:]
 	}
-	l.ready = nil
+	l.ready = l.buffer[:0]
 	l.skip(l.scanned)
 }
 
@@ -90,4 +94,10 @@ func (l *Ledger) pass(through event.Sequence) {
 	}
 	l.settled.setRange(l.scan+1, through)
 	l.scan = through
+}
+
+// forgetReady drops what is ready, for it has to be scanned again.
+func (l *Ledger) forgetReady() {
+	clear(l.buffer[:cap(l.buffer)])
+	l.ready = l.buffer[:0]
 }

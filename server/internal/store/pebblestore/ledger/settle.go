@@ -61,6 +61,7 @@ func (l *Ledger) checkEpoch(id ID) strawv1.AckResult_Status {
 
 // settleUnsent settles an event that was sent before a restart, or before it was dead-lettered, and not since.
 func (l *Ledger) settleUnsent(seq event.Sequence) {
+	l.changed = true
 	if _, ok := l.revived[seq]; ok {
 		delete(l.revived, seq)
 		l.records = append(l.records, seq)

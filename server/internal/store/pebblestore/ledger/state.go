@@ -42,7 +42,7 @@ type Record struct {
 func (l *Ledger) Changed() bool {
 	p := l.position
 	p.Floor, p.Sent = l.written.Floor, l.written.Sent
-	return l.reset || p != l.written || len(l.settled.dirty)+len(l.records)+len(l.dropped) > 0
+	return l.changed || l.reset || p != l.written || len(l.records) > 0
 }
 
 // Lag is how many events the floor and the newest sending are ahead of what was drained last.
@@ -61,7 +61,7 @@ func (l *Ledger) Drain() Mutations {
 	for _, seq := range l.records {
 		m.Records = append(m.Records, l.recordOf(seq))
 	}
-	l.records, l.dropped, l.reset, l.written = nil, nil, false, l.position
+	l.records, l.dropped, l.reset, l.changed, l.written = nil, nil, false, false, l.position
 	return m
 }
 

@@ -1,0 +1,146 @@
+package pebblestore
+
+import (
+	"context"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A journal writes down what subscriptions owe. Whatever has changed while one round was on its way goes with the next, so
+// that however many acknowledge, there is one call for all of them in the log's own queue, and no sync of their own.
+type journal struct {
+	log  *Log
+	mu   sync.Mutex
+	next *round
+	// ready has a token when next isn't empty, or closed was set.
+	ready    chan struct{}
+	closed   bool
+	finished chan struct{}
+}
+
+// A round is the subscriptions whose changes are written at once.
+type round struct {
+	subscriptions []*subscription
+	bytes         int
+	done          chan struct{}
+	err           error // read it after done
+}
+
+func newRound() *round { return &round{done: make(chan struct{})} }
+
+func newJournal(log *Log) *journal {
+	j := &journal{log: log, next: newRound(), ready: make(chan struct{}, 1), finished: make(chan struct{})}
+	go j.run()
+	return j
+}
+
+// join has a subscription's changes written, those that were made before the call at least, about so many bytes beside the
+// usual. The caller holds its lock.
+func (j *journal) join(s *subscription, bytes int) *round {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return closedRound
+	}
+	r := j.next
+	if s.round != r {
+		s.round = r
+		r.subscriptions = append(r.subscriptions, s)
+		r.bytes += usualBytes
+		if len(r.subscriptions) == 1 {
+			j.wake()
+		}
+	}
+	r.bytes += bytes
+	return r
+}
+
+// usualBytes is about what a subscription writes.
+const usualBytes = 512
+
+var closedRound = func() *round {
+	r := newRound()
+	r.err = errClosed
+	close(r.done)
+	return r
+}()
+
+func (j *journal) wake() {
+	select {
+	case j.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (j *journal) run() {
+	defer close(j.finished)
+	for range j.ready {
+		j.mu.Lock()
+		r, closed := j.next, j.closed
+		j.next = newRound()
+		j.mu.Unlock()
+		if len(r.subscriptions) > 0 {
+			j.write(r)
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+func (j *journal) write(r *round) {
+	r.err = j.log.commitVital(r.bytes, func(b *pebble.Batch) {
+		for _, s := range r.subscriptions {
+			s.flush(b)
+		}
+	})
+	if r.err == nil {
+		for _, s := range r.subscriptions {
+			s.flushed()
+		}
+	}
+	close(r.done)
+}
+
+// close writes what is still to be written.
+func (j *journal) close() {
+	j.mu.Lock()
+	j.closed = true
+	j.wake()
+	j.mu.Unlock()
+	<-j.finished
+}
+
+// wait returns once a round is on the disk.
+func (r *round) wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// commitVital is commit for what can't be put off: it is taken however much waits, for it is bounded otherwise.
+func (l *Log) commitVital(size int, write func(*pebble.Batch)) error {
+	if err := l.refusal(); err != nil {
+		return err
+	}
+	l.queue.mu.Lock()
+	if l.queue.closed {
+		l.queue.mu.Unlock()
+		return errClosed
+	}
+	g := l.queue.newest(size)
+	g.calls = append(g.calls, call{write: write})
+	g.bytes += size
+	l.queue.calls++
+	l.queue.bytes += int64(size)
+	i := len(g.calls) - 1
+	l.queue.mu.Unlock()
+	if err := l.await(context.Background(), g); err != nil {
+		return err
+	}
+	return g.calls[i].err
+}
