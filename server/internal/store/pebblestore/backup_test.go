@@ -25,7 +25,7 @@ func TestBackup(t *testing.T) {
 			fs, dir := setup(t)
 			l := mustOpen(t, fs.PathJoin(dir, "store"), small(fs))
 			defer mustClose(t, l)
-			g := newLedger()
+			g := newWitness()
 			appendMany(t, l, g, 0, 3000)
 			if err := l.raiseFloor(context.Background(), markEvery); err != nil {
 				t.Fatal(err)
@@ -40,7 +40,7 @@ func TestBackup(t *testing.T) {
 }
 
 // load appends events from n on until stop is called.
-func load(t *testing.T, l *Log, g *ledger, n int64) (stop func()) {
+func load(t *testing.T, l *Log, g *witness, n int64) (stop func()) {
 	var next atomic.Int64
 	var stopped atomic.Bool
 	next.Store(n)
@@ -58,7 +58,7 @@ func load(t *testing.T, l *Log, g *ledger, n int64) (stop func()) {
 	return func() { stopped.Store(true); wg.Wait() }
 }
 
-func checkBackup(t *testing.T, l *Log, g *ledger, fs vfs.FS, dir string) {
+func checkBackup(t *testing.T, l *Log, g *witness, fs vfs.FS, dir string) {
 	t.Helper()
 	before := g.copy()
 	b, err := l.Backup(context.Background(), dir)
@@ -75,7 +75,7 @@ func checkBackup(t *testing.T, l *Log, g *ledger, fs vfs.FS, dir string) {
 	}
 	before.check(t, c)
 	checkLineage(t, l, c, b.Head)
-	appendMany(t, c, newLedger(), 900_000, 900_050)
+	appendMany(t, c, newWitness(), 900_000, 900_050)
 	if _, err := l.Identity().Position(c.Identity().Cursor(1), l.Bounds().Head); !errors.Is(err, event.ErrForeignCursor) {
 		t.Fatalf("a copy's cursor in the original: %v", err)
 	}
@@ -109,7 +109,7 @@ func TestBackupOfBackup(t *testing.T) {
 	var cursors []string
 	l, dirs := first, []string{"b", "c"}
 	for i := range 3 {
-		appendMany(t, l, newLedger(), i*100, i*100+100)
+		appendMany(t, l, newWitness(), i*100, i*100+100)
 		cursors = append(cursors, l.Identity().Cursor(l.Bounds().Head))
 		if i == 2 {
 			break
@@ -140,7 +140,7 @@ func TestBackupFails(t *testing.T) {
 	}))
 	l := mustOpen(t, "store", small(fs))
 	defer mustClose(t, l)
-	g := newLedger()
+	g := newWitness()
 	appendMany(t, l, g, 0, 500)
 	failing.Store(true)
 	if _, err := l.Backup(context.Background(), "backup"); !errors.Is(err, errDisk) {

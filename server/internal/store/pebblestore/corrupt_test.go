@@ -60,9 +60,9 @@ func files(t *testing.T, fs vfs.FS, suffix string) (names []string) {
 }
 
 // killed returns what a store of n events leaves when its process is killed: everything that was written, synced or not.
-func killed(t *testing.T, n int) (*crashFS, *ledger) {
+func killed(t *testing.T, n int) (*crashFS, *witness) {
 	t.Helper()
-	fs, g := newCrashFS(), newLedger()
+	fs, g := newCrashFS(), newWitness()
 	l := mustOpen(t, "store", small(fs))
 	// One after the other, so that there are many batches.
 	for i := range n {
@@ -151,7 +151,7 @@ func TestFlippedLogAfterPowerCut(t *testing.T) {
 
 // TestFlippedOldLog flips bits in a log that isn't the newest, while its contents are in no table yet.
 func TestFlippedOldLog(t *testing.T) {
-	fs, g := newCrashFS(), newLedger()
+	fs, g := newCrashFS(), newWitness()
 	var holding atomic.Bool
 	release := make(chan struct{})
 	o := small(errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -189,11 +189,11 @@ func TestFlippedOldLog(t *testing.T) {
 // TestTornLog cuts the newest log short, as a crash does. Everything that was acknowledged before is there; where more was
 // acknowledged than is left, the store doesn't open.
 func TestTornLog(t *testing.T) {
-	fs, g := newCrashFS(), newLedger()
+	fs, g := newCrashFS(), newWitness()
 	l := mustOpen(t, "store", small(fs))
 	type state struct {
 		fs    *crashFS
-		acked *ledger
+		acked *witness
 	}
 	var states []state
 	for i := range 40 {
@@ -277,7 +277,7 @@ func TestMissingFiles(t *testing.T) {
 func TestFlippedTable(t *testing.T) {
 	mem := newCrashFS()
 	l := mustOpen(t, "store", small(mem))
-	g := newLedger()
+	g := newWitness()
 	appendMany(t, l, g, 0, 5000)
 	if err := l.flush(); err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func TestFlippedTable(t *testing.T) {
 }
 
 // readDamaged reads everything from a store with a damaged table, and reports whether it was found.
-func readDamaged(t *testing.T, fs *crashFS, g *ledger, name string) (found bool) {
+func readDamaged(t *testing.T, fs *crashFS, g *witness, name string) (found bool) {
 	t.Helper()
 	o := small(fs)
 	o.still = true
@@ -340,7 +340,7 @@ func readDamaged(t *testing.T, fs *crashFS, g *ledger, name string) (found bool)
 
 // readEverything reads every event in every way. It returns the first error, and one of its own if anything is wrong or
 // missing without an error.
-func readEverything(l *Log, g *ledger) error {
+func readEverything(l *Log, g *witness) error {
 	ctx := context.Background()
 	for at := event.Sequence(0); at < l.Bounds().Head; {
 		seg, err := l.Read(ctx, at, nil)
@@ -374,7 +374,7 @@ func TestHole(t *testing.T) {
 		t.Run(string(prefix), func(t *testing.T) {
 			l := mustOpen(t, "store", small(vfs.NewMem()))
 			defer l.Close()
-			g := newLedger()
+			g := newWitness()
 			appendMany(t, l, g, 0, 3000)
 			key := makeSequenceKey(prefix, markEvery)
 			if err := l.db.Delete(key[:], pebble.Sync); err != nil {

@@ -45,7 +45,7 @@ func TestPowerCut(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
 			fs := newCrashFS()
-			g, base := newLedger(), 0
+			g, base := newWitness(), 0
 			for range 4 {
 				l := mustOpen(t, "store", small(fs))
 				g.check(t, l)
@@ -60,7 +60,7 @@ func TestPowerCut(t *testing.T) {
 }
 
 // cutUnderLoad returns what a power cut leaves of a file system, and what was acknowledged by then.
-func cutUnderLoad(t *testing.T, l *Log, fs *crashFS, g *ledger, base int, rng *rand.Rand) (*crashFS, *ledger) {
+func cutUnderLoad(t *testing.T, l *Log, fs *crashFS, g *witness, base int, rng *rand.Rand) (*crashFS, *witness) {
 	t.Helper()
 	var next, acked atomic.Int64
 	var stop atomic.Bool
@@ -106,7 +106,7 @@ func cutUnderLoad(t *testing.T, l *Log, fs *crashFS, g *ledger, base int, rng *r
 func TestPowerCutAtEveryStep(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	fs := newCrashFS()
-	g := newLedger()
+	g := newWitness()
 	var mu sync.Mutex
 	var cuts []cut
 	hooked := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -132,7 +132,7 @@ func TestPowerCutAtEveryStep(t *testing.T) {
 // A cut is what a power cut leaves.
 type cut struct {
 	fs     *crashFS
-	ledger *ledger
+	witness *witness
 	op     string
 }
 
@@ -147,13 +147,13 @@ func (c cut) check(t *testing.T, when string) {
 			t.Logf("power cut at %s", when)
 		}
 	}()
-	c.ledger.check(t, l)
-	appendMany(t, l, c.ledger, 100_000, 100_002)
+	c.witness.check(t, l)
+	appendMany(t, l, c.witness, 100_000, 100_002)
 	mustClose(t, l)
 }
 
 // shortLife does a bit of everything. It returns the first error.
-func shortLife(o Options, g *ledger) error {
+func shortLife(o Options, g *witness) error {
 	for round := range 2 {
 		l, err := Open("store", o)
 		if err != nil {
@@ -169,7 +169,7 @@ func shortLife(o Options, g *ledger) error {
 	return nil
 }
 
-func live(l *Log, g *ledger, round int) error {
+func live(l *Log, g *witness, round int) error {
 	for n := range 3 {
 		if err := g.append(context.Background(), l, round*5000+n); err != nil {
 			return err
@@ -189,7 +189,7 @@ func live(l *Log, g *ledger, round int) error {
 	return g.append(context.Background(), l, round*5000+3)
 }
 
-func burst(l *Log, g *ledger, from, to int) error {
+func burst(l *Log, g *witness, from, to int) error {
 	errs := make(chan error, to-from)
 	var wg sync.WaitGroup
 	for n := from; n < to; n++ {
@@ -208,7 +208,7 @@ func burst(l *Log, g *ledger, from, to int) error {
 var errSuccessAfterFailure = errors.New("a failed log has acknowledged an event")
 
 // checkSilent holds a log that has failed to never claiming a success again.
-func checkSilent(l *Log, g *ledger) error {
+func checkSilent(l *Log, g *witness) error {
 	select {
 	case <-l.Failed():
 	default:

@@ -49,7 +49,7 @@ func TestEveryFault(t *testing.T) {
 	n := int64(0)
 	for ; ; n++ {
 		f := &fault{n: n, lasting: n%3 == 2}
-		fs, g := newCrashFS(), newLedger()
+		fs, g := newCrashFS(), newWitness()
 		o := small(errorfs.Wrap(fs, f))
 		// Pebble panics when it fails to open after it has begun to merge tables.
 		o.still, o.patience = true, 10*time.Millisecond
@@ -74,7 +74,7 @@ func TestFaultUnderLoad(t *testing.T) {
 	for round := range 60 {
 		f := &fault{n: rng.Int64N(400), lasting: round%2 == 1}
 		f.healed.Store(true)
-		fs, g := newCrashFS(), newLedger()
+		fs, g := newCrashFS(), newWitness()
 		o := small(errorfs.Wrap(fs, f))
 		o.patience = 10 * time.Millisecond
 		l := mustOpen(t, "store", o)
@@ -95,7 +95,7 @@ func TestFaultUnderLoad(t *testing.T) {
 }
 
 // check opens what a fault has left, after a power cut or a mere end of the process.
-func (f *fault) check(t *testing.T, fs *crashFS, g *ledger, err error) {
+func (f *fault) check(t *testing.T, fs *crashFS, g *witness, err error) {
 	t.Helper()
 	if errors.Is(err, errSuccessAfterFailure) {
 		t.Fatalf("%v (%v): %v", f, f.op.Load(), err)
@@ -126,7 +126,7 @@ func TestSyncFails(t *testing.T) {
 	mem := newCrashFS()
 	fs, broken := failing(mem)
 	l := mustOpen(t, "store", small(fs))
-	g := newLedger()
+	g := newWitness()
 	appendMany(t, l, g, 0, 100)
 	before := g.copy()
 	broken.Store(true)

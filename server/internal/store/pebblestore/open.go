@@ -61,7 +61,7 @@ func (l *Log) open() error {
 		return errors.Join(err, l.waterline.close(), l.release())
 	}
 	l.start()
-	return nil
+	return l.finishRetention()
 }
 
 // absolute makes a directory of the disk absolute: Pebble tells directories apart by name.

@@ -45,16 +45,39 @@ func (l *Log) raiseFloor(ctx context.Context, floor event.Sequence) error {
 	if uint64(floor) <= l.floor.Load() {
 		return nil
 	}
-	// The new floor must be on the disk before it shows: it never falls, and a crash must not bring it down.
+	if err := l.setFloor(ctx, floor); err != nil {
+		return fmt.Errorf("raising the floor to %d: %w", floor, err)
+	}
+	l.opts.Logger.Info("retention has removed events", "dir", l.dir, "through", floor)
+	return l.clear(ctx, floor)
+}
+
+// setFloor shows the new floor only once it is on the disk: it never falls, and a crash must not bring it down.
+func (l *Log) setFloor(ctx context.Context, floor event.Sequence) error {
 	err := l.commit(ctx, 64, func(b *pebble.Batch) {
 		_ = b.Set([]byte{keyFloor}, binary.BigEndian.AppendUint64(nil, uint64(floor)), nil)
 	})
-	if err != nil {
-		return fmt.Errorf("raising the floor to %d: %w", floor, err)
+	if err == nil {
+		l.floor.Store(uint64(floor))
 	}
-	l.floor.Store(uint64(floor))
-	l.opts.Logger.Info("retention has removed events", "dir", l.dir, "through", floor)
-	return l.clear(ctx, floor)
+	return err
+}
+
+// finishRetention deletes what is left below the floor by a process that ended in between.
+func (l *Log) finishRetention() error {
+	floor := event.Sequence(l.floor.Load())
+	if floor == 0 {
+		return nil
+	}
+	iter, err := l.sequenceIter(keyEvent, 0, floor)
+	if err != nil {
+		return err
+	}
+	left := iter.First()
+	if err := iter.Close(); err != nil || !left {
+		return err
+	}
+	return l.clear(context.Background(), floor)
 }
 
 // clear deletes everything up to the floor. Doing it again does no harm. The mark at the floor itself stays, for the

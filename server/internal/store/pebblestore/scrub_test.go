@@ -19,7 +19,7 @@ import (
 func TestScrub(t *testing.T) {
 	mem := newCrashFS()
 	l := mustOpen(t, "store", small(mem))
-	appendMany(t, l, newLedger(), 0, 5000)
+	appendMany(t, l, newWitness(), 0, 5000)
 	if err := l.flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestScrubRecords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := mustOpen(t, "store", small(vfs.NewMem()))
 			defer l.Close()
-			appendMany(t, l, newLedger(), 0, 3000)
+			appendMany(t, l, newWitness(), 0, 3000)
 			b := l.db.NewBatch()
 			if err := errors.Join(change(b), b.Commit(pebble.Sync)); err != nil {
 				t.Fatal(err)
@@ -104,7 +104,7 @@ func TestScrubRecords(t *testing.T) {
 func TestScrubUnderLoad(t *testing.T) {
 	l := mustOpen(t, "store", small(vfs.NewMem()))
 	defer mustClose(t, l)
-	g := newLedger()
+	g := newWitness()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -134,7 +134,7 @@ func TestScrubUnderLoad(t *testing.T) {
 func TestScrubRate(t *testing.T) {
 	l := mustOpen(t, "store", small(vfs.NewMem()))
 	defer mustClose(t, l)
-	appendMany(t, l, newLedger(), 0, 3000)
+	appendMany(t, l, newWitness(), 0, 3000)
 	if err := l.flush(); err != nil {
 		t.Fatal(err)
 	}

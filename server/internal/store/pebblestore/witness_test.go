@@ -34,17 +34,17 @@ func draft(n int) *event.Draft {
 	return d
 }
 
-// A ledger remembers what a log has acknowledged.
-type ledger struct {
+// A witness remembers what a log has acknowledged.
+type witness struct {
 	mu    sync.Mutex
 	acked map[int]event.Sequence
 	floor event.Sequence
 }
 
-func newLedger() *ledger { return &ledger{acked: map[int]event.Sequence{}} }
+func newWitness() *witness { return &witness{acked: map[int]event.Sequence{}} }
 
 // append appends the n-th event.
-func (g *ledger) append(ctx context.Context, l *Log, n int) error {
+func (g *witness) append(ctx context.Context, l *Log, n int) error {
 	r, err := l.Append(ctx, draft(n))
 	if err != nil {
 		return err
@@ -59,21 +59,21 @@ func (g *ledger) append(ctx context.Context, l *Log, n int) error {
 }
 
 // raised remembers that retention has told of a floor.
-func (g *ledger) raised(floor event.Sequence) {
+func (g *witness) raised(floor event.Sequence) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.floor = max(g.floor, floor)
 }
 
-// copy returns the ledger as it is now.
-func (g *ledger) copy() *ledger {
+// copy returns the witness as it is now.
+func (g *witness) copy() *witness {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return &ledger{acked: maps.Clone(g.acked), floor: g.floor}
+	return &witness{acked: maps.Clone(g.acked), floor: g.floor}
 }
 
 // check looks for what was acknowledged, a sample of it if that is much, and for holes.
-func (g *ledger) check(t *testing.T, l *Log) {
+func (g *witness) check(t *testing.T, l *Log) {
 	t.Helper()
 	b := l.Bounds()
 	if b.Floor < g.floor {
@@ -146,7 +146,7 @@ func mustClose(t *testing.T, l *Log) {
 }
 
 // appendMany appends the events from to to from many goroutines.
-func appendMany(t *testing.T, l *Log, g *ledger, from, to int) {
+func appendMany(t *testing.T, l *Log, g *witness, from, to int) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for w := range 32 {
