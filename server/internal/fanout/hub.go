@@ -16,7 +16,7 @@ import (
 )
 
 // DefaultRing is how many bytes of the log's tail are kept in memory, unless told otherwise.
-const DefaultRing = 64 << 20
+const DefaultRing = 32 << 20
 
 // A Hub is the tail of one log (it is a store.Tail) and the waiting room of its readers. Open it before the first append.
 type Hub struct {
