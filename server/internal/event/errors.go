@@ -13,6 +13,7 @@ var (
 	ErrSubscriptionExists   = errors.New("there is a subscription of this id")
 	// ErrTooManySubscriptions means that the store has as many subscriptions as it may.
 	ErrTooManySubscriptions = errors.New("there are too many subscriptions")
+	ErrExportNotFound       = errors.New("there is no such export")
 	// ErrPassed means that retention has removed what comes after a position.
 	ErrPassed = errors.New("retention has passed the position")
 	// ErrOverloaded means that the event was not accepted, for too many wait; trying again is safe.
