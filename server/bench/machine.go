@@ -21,7 +21,7 @@ type Machine struct {
 	Go       string
 	Disk     string // the file system type of the directory that stores lie in
 	Load     string // /proc/loadavg before the run: what else the machine was busy with
-	// SyncP50 and SyncP99 are in milliseconds: one appended record of 1 KiB and an fdatasync.
+	// SyncP50 and SyncP99 are in milliseconds: the fdatasync of one appended record of 1 KiB.
 	SyncP50, SyncP99 float64
 }
 
@@ -42,7 +42,7 @@ func describeMachine(dir string, syncs int) (m Machine, err error) {
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.Load = strings.TrimSpace(string(load))
 	}
-	times, err := timeSyncs(dir, syncs)
+	times, err := timeSyncs(dir, syncs, latencyRate)
 	m.SyncP50, m.SyncP99 = milliseconds(percentile(times, 0.5)), milliseconds(percentile(times, 0.99))
 	return m, err
 }
@@ -57,8 +57,9 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// timeSyncs appends records of 1 KiB to a file, as a write-ahead log does, and times the fdatasync of each.
-func timeSyncs(dir string, count int) ([]time.Duration, error) {
+// timeSyncs appends records of 1 KiB to a file at a rate, as a write-ahead log does, and times the fdatasync of each. A disk's
+// slow moments come seldom: only a stretch as long as what it is compared with meets as many.
+func timeSyncs(dir string, count, rate int) ([]time.Duration, error) {
 	file, err := os.Create(filepath.Join(dir, "sync"))
 	if err != nil {
 		return nil, err
@@ -67,7 +68,10 @@ func timeSyncs(dir string, count int) ([]time.Duration, error) {
 	defer file.Close()
 	record := make([]byte, 1024)
 	times := make([]time.Duration, count)
+	due := time.NewTicker(time.Second / time.Duration(rate))
+	defer due.Stop()
 	for i := range times {
+		<-due.C
 		if _, err := file.Write(record); err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func (b *Bench) latency(ctx context.Context) ([]Result, error) {
 		side("no store", decodeGenerated, b.freshLean),
 		side("straw", decodeClient, b.strawAlone),
 		Side{"fdatasync", func(context.Context) (Sample, error) {
-			times, err := timeSyncs(b.dir, b.scale.Syncs)
+			times, err := timeSyncs(b.dir, int(b.scale.Window.Seconds()*latencyRate), latencyRate)
 			return quantiles(times), err
 		}},
 	)

@@ -99,10 +99,8 @@ func (b *Bench) crowd(ctx context.Context) ([]Result, error) {
 	few, many := b.scale.Crowds[0], b.scale.Crowds[len(b.scale.Crowds)-1]
 	limit, straw := b.medianCosts(m, "batched"), b.medianCosts(m, "straw")
 	line := func(what string, wanted Bar, of func(Series) Series) Result {
-		r := absolute("crowd", fmt.Sprintf("CPU per delivery, %d to %d subscribers, %s", few, many, what), "×",
-			Figure{Name: "batched"}, Figure{Name: "straw"}, wanted)
-		r.Limit.Values, r.Straw.Values = of(limit), of(straw)
-		return r
+		return absolute("crowd", fmt.Sprintf("CPU per delivery, %d to %d subscribers, %s", few, many, what), "×",
+			Figure{"batched", of(limit)}, Figure{"straw", of(straw)}, wanted)
 	}
 	results := []Result{line("growth", atMost(1.3), growth), line("dearest over cheapest", Bar{}, spread)}
 	for _, n := range b.scale.Crowds {

@@ -20,7 +20,7 @@ type Scale struct {
 	Crowds []int
 	// Idle, NeverReading and Stalled are numbers of streams.
 	Idle, NeverReading, Stalled int
-	// Syncs is how many fsyncs are timed.
+	// Syncs is how many fsyncs describe the machine.
 	Syncs int
 }
 
