@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -30,6 +31,8 @@ type walCheck struct {
 	place string
 	// newest is the newest log.
 	newest string
+
+	buf []byte
 }
 
 // run reads every log of a directory. It fails with event.ErrCorrupt if one has lost a batch that was durable.
@@ -50,12 +53,11 @@ func (w *walCheck) run(fs vfs.FS, dir string) error {
 }
 
 func (w *walCheck) file(fs vfs.FS, path string, num uint32) error {
-	data, err := readFile(fs, path)
-	if err != nil {
+	if err := w.read(fs, path); err != nil {
 		return err
 	}
 	w.newest = path
-	l := walFile{data: data, num: num}
+	l := walFile{data: w.buf, num: num}
 	good, bad := l.prefix()
 	if good > 0 {
 		w.good = good
@@ -69,6 +71,22 @@ func (w *walCheck) file(fs vfs.FS, path string, num uint32) error {
 		w.doubt, w.place = durable, fmt.Sprintf("%s is damaged at byte %d", path, bad)
 	}
 	return nil
+}
+
+// read reads a log into buf, which the next one reuses.
+func (w *walCheck) read(fs vfs.FS, path string) error {
+	f, err := fs.Open(path, vfs.SequentialReadsOption)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	w.buf = slices.Grow(w.buf[:0], int(info.Size()))[:info.Size()]
+	_, err = io.ReadFull(f, w.buf)
+	return err
 }
 
 // lostBatches is the error for a store that ends before what was once durable in it.
@@ -113,15 +131,6 @@ func (l *Log) peek() (commit uint64, own [4]byte, err error) {
 	}
 	h, err := l.storedHead()
 	return h.commit, ownIncarnation(l.identity), err
-}
-
-func readFile(fs vfs.FS, path string) ([]byte, error) {
-	f, err := fs.Open(path, vfs.SequentialReadsOption)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
 }
 
 // The form of Pebble's write-ahead log: blocks of 32 KiB, in them chunks of checksum (4), length (2), kind (1), log number

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -57,4 +58,13 @@ func readWaterline(filesystem vfs.FS, dir string) (commit uint64, incarnation [4
 		return 0, incarnation, nil
 	}
 	return binary.BigEndian.Uint64(b), [4]byte(b[8:12]), nil
+}
+
+func readFile(fs vfs.FS, path string) ([]byte, error) {
+	f, err := fs.Open(path, vfs.SequentialReadsOption)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
