@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,10 @@ const drainTimeout = 10 * time.Second
 // tail of the log, mostly) next to what its requests leave behind, and Go's default would collect it many times a second.
 const gcPercent = 400
 
+// syncProcs are added to the processors that Go code may use at once: a goroutine in an fsync keeps its place until the
+// runtime notices, which is longer than most fsyncs take.
+const syncProcs = 2
+
 // Options are what a run is told beside its settings.
 type Options struct {
 	Version string
@@ -53,9 +58,7 @@ type Addrs struct {
 
 // Run opens the gateway, serves until the context ends or a part fails, and drains. It returns nil after an orderly end.
 func Run(ctx context.Context, c *config.Config, o Options) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	tune()
 	g := &gateway{config: c, options: o}
 	defer g.closing.close()
 	for _, step := range []struct {
@@ -74,6 +77,16 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 		}
 	}
 	return g.run(ctx)
+}
+
+// tune sets up Go's runtime for a gateway's work, where the environment doesn't say otherwise.
+func tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + syncProcs)
+	}
 }
 
 // A gateway is what Run opens, in the order of its steps.
