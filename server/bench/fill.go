@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,7 +26,7 @@ type FillConfig struct {
 const fillers = 2048
 
 // fill is a role that fills a store through Straw's engine and is done once it is ready.
-type fill struct{}
+type fill struct{ noRequests }
 
 func openFill(config FillConfig) (fill, any, error) {
 	log, err := pebblestore.Open(config.Dir, pebblestore.Options{Logger: slog.New(slog.DiscardHandler)})
@@ -67,7 +66,5 @@ func fillLog(log *pebblestore.Log, config FillConfig) error {
 	appending.Wait()
 	return context.Cause(ctx)
 }
-
-func (fill) do(verb string, _ json.RawMessage) (any, error) { return nil, errVerb(verb) }
 
 func (fill) close() {}

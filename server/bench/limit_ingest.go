@@ -1,9 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,17 +24,22 @@ type IngestConfig struct{ Store, Dir string }
 type Addresses struct{ Webhook, GRPC, HTTP string }
 
 // ingestLimit is the webhook path with nothing but one way of storing behind it.
-type ingestLimit struct{ stops []func() }
+type ingestLimit struct {
+	noRequests
+	stops []func()
+}
 
 func openIngest(config IngestConfig) (*ingestLimit, any, error) {
 	l := &ingestLimit{}
 	store, err := l.openStore(config)
 	if err != nil {
-		return nil, nil, errors.Join(err, l.stop())
+		l.close()
+		return nil, nil, err
 	}
 	addr, stop, err := serveHTTP(newLeanWebhook(store))
 	if err != nil {
-		return nil, nil, errors.Join(err, l.stop())
+		l.close()
+		return nil, nil, err
 	}
 	l.stops = append(l.stops, stop)
 	return l, Addresses{Webhook: addr}, nil
@@ -80,14 +84,9 @@ func (l *ingestLimit) openJetStream(dir string) (func(*event.Draft) error, error
 	}, nil
 }
 
-// stop is Close for a half-opened limit; it returns nil so that it can be joined.
-func (l *ingestLimit) stop() error { l.close(); return nil }
-
-func (l *ingestLimit) do(verb string, _ json.RawMessage) (any, error) { return nil, errVerb(verb) }
-
 func (l *ingestLimit) close() {
-	for i := len(l.stops) - 1; i >= 0; i-- {
-		l.stops[i]()
+	for _, stop := range slices.Backward(l.stops) {
+		stop()
 	}
 	l.stops = nil
 }

@@ -77,7 +77,10 @@ type JetStreamConfig struct {
 }
 
 // jetStream is the role that serves a filled stream.
-type jetStream struct{ *embedded }
+type jetStream struct {
+	noRequests
+	*embedded
+}
 
 func openJetStream(config JetStreamConfig) (*jetStream, any, error) {
 	e, err := startJetStream(config.Dir, false)
@@ -88,7 +91,7 @@ func openJetStream(config JetStreamConfig) (*jetStream, any, error) {
 		e.stop()
 		return nil, nil, err
 	}
-	return &jetStream{e}, Addresses{GRPC: e.server.Addr().String()}, nil
+	return &jetStream{embedded: e}, Addresses{GRPC: e.server.Addr().String()}, nil
 }
 
 func (e *embedded) fill(events int) error {
@@ -107,8 +110,6 @@ func (e *embedded) fill(events int) error {
 		return fmt.Errorf("JetStream had not stored %d events within a minute", events)
 	}
 }
-
-func (j *jetStream) do(verb string, _ json.RawMessage) (any, error) { return nil, errVerb(verb) }
 
 func (j *jetStream) close() { j.stop() }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -161,7 +162,7 @@ func (l *lean) do(verb string, _ json.RawMessage) (any, error) {
 }
 
 func (l *lean) close() {
-	for i := len(l.stops) - 1; i >= 0; i-- {
-		l.stops[i]()
+	for _, stop := range slices.Backward(l.stops) {
+		stop()
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -193,7 +194,7 @@ const answerLimit = 10 * time.Second
 // wait waits for what happens next and deals with it.
 func (l *load) wait() error {
 	n, err := unix.EpollWait(l.epoll, l.events[:], 100)
-	if err != nil && err != unix.EINTR {
+	if err != nil && !errors.Is(err, unix.EINTR) {
 		return err
 	}
 	now := monotonic()
@@ -269,7 +270,7 @@ func (l *load) handle(fd int32, now time.Duration) error {
 	c := l.byFD[fd]
 	n, err := unix.Read(c.fd, c.buf[c.n:])
 	switch {
-	case err == unix.EAGAIN:
+	case errors.Is(err, unix.EAGAIN):
 		return nil
 	case err != nil:
 		return fmt.Errorf("reading an answer: %w", err)
@@ -303,7 +304,7 @@ func (l *load) refuse(answer []byte) {
 func (l *load) tick() error {
 	var expirations [8]byte
 	if _, err := unix.Read(l.timer, expirations[:]); err != nil {
-		if err == unix.EAGAIN {
+		if errors.Is(err, unix.EAGAIN) {
 			return nil
 		}
 		return err

@@ -64,8 +64,10 @@ func timeSyncs(dir string, count, rate int) ([]time.Duration, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(file.Name())
-	defer file.Close()
+	defer func() {
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}()
 	record := make([]byte, 1024)
 	times := make([]time.Duration, count)
 	due := time.NewTicker(time.Second / time.Duration(rate))

@@ -31,7 +31,7 @@ const (
 // collect, so it is scraped, which makes garbage, until it has. The least of a few figures counts, for sweeping takes a
 // moment.
 func (t *Target) settledMemory(ctx context.Context) (Memory, error) {
-	first, err := t.metrics()
+	first, err := t.metrics(ctx)
 	if err != nil {
 		return Memory{}, err
 	}
@@ -42,11 +42,8 @@ func (t *Target) settledMemory(ctx context.Context) (Memory, error) {
 	}
 	deadline := time.Now().Add(time.Minute)
 	for figures := first; figures[gcCount] < first[gcCount]+2; {
-		if figures, err = t.metrics(); err != nil {
+		if figures, err = t.metrics(ctx); err != nil {
 			return Memory{}, err
-		}
-		if ctx.Err() != nil {
-			return Memory{}, ctx.Err()
 		}
 		if time.Now().After(deadline) {
 			return Memory{}, fmt.Errorf("%s didn't collect garbage within a minute of scrapes", t.Name)
@@ -54,7 +51,7 @@ func (t *Target) settledMemory(ctx context.Context) (Memory, error) {
 	}
 	m := Memory{Go: math.Inf(1)}
 	for range 20 {
-		figures, err := t.metrics()
+		figures, err := t.metrics(ctx)
 		if err != nil {
 			return Memory{}, err
 		}

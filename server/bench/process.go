@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -26,12 +27,13 @@ type Process struct {
 	err  error         // how it ended; read after done
 }
 
-// start runs a program. Its stderr is kept, the last of it, for errors; onLine, if not nil, also sees each line of it.
-func start(name string, onLine func(string), env []string, program string, args ...string) (*Process, error) {
-	cmd := exec.Command(program, args...)
+// start runs a program until it ends, is killed, or the context ends. Its stderr is kept, the last of it, for errors; onLine, if not nil, also sees each line of it.
+func start(ctx context.Context, name string, onLine func(string), env []string, program string, args ...string) (*Process, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p := &Process{Name: name, cmd: cmd, log: &tailWriter{onLine: onLine}, done: make(chan struct{})}
+	cmd.Cancel = func() error { p.signalKill(); return nil }
 	cmd.Stderr = p.log
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -54,7 +56,7 @@ func startRole(ctx context.Context, role string, config, ready any, env ...strin
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(role, nil, env, self, roleArgument, role)
+	p, err := start(ctx, role, nil, env, self, roleArgument, role)
 	if err != nil {
 		return nil, err
 	}
@@ -175,9 +177,8 @@ func (w *tailWriter) Write(b []byte) (int, error) {
 func (w *tailWriter) tail() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := ""
-	for _, line := range w.lines {
-		text += "\n    " + line
+	if len(w.lines) == 0 {
+		return ""
 	}
-	return text
+	return "\n    " + strings.Join(w.lines, "\n    ")
 }

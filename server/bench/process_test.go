@@ -46,7 +46,7 @@ func (e echo) do(verb string, args json.RawMessage) (any, error) {
 	case "hang":
 		select {}
 	case "die":
-		os.Stderr.WriteString("last words\n")
+		_, _ = os.Stderr.WriteString("last words\n")
 		os.Exit(3)
 	}
 	return nil, errVerb(verb)

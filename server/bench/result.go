@@ -56,23 +56,23 @@ func (b Bar) holds(v float64) bool { return v >= b.AtLeast && (b.AtMost == 0 || 
 func compare(row, what, unit string, limit, straw Figure, wanted Bar) Result {
 	r := Result{Row: row, What: what, Unit: unit, Limit: limit, Straw: straw, Wanted: wanted}
 	r.Ratio = straw.Values.over(limit.Values)
-	r.judge(r.Ratio)
+	r.Pass = wanted.judge(r.Ratio)
 	return r
 }
 
 // absolute sets Straw's figure against the bar itself. limit is printed beside it.
 func absolute(row, what, unit string, limit, straw Figure, wanted Bar) Result {
 	r := Result{Row: row, What: what, Unit: unit, Limit: limit, Straw: straw, Wanted: wanted}
-	r.judge(straw.Values)
+	r.Pass = wanted.judge(straw.Values)
 	return r
 }
 
-func (r *Result) judge(values Series) {
-	if r.Wanted == (Bar{}) || len(values) == 0 {
-		return
+// judge holds a median against the bar; nil if there is no bar or no value.
+func (b Bar) judge(values Series) *bool {
+	if b == (Bar{}) || len(values) == 0 {
+		return nil
 	}
-	pass := r.Wanted.holds(values.Median())
-	r.Pass = &pass
+	return new(b.holds(values.Median()))
 }
 
 // printTable prints results as the table of the design: medians, with their spread from the lowest to the highest round.

@@ -106,6 +106,13 @@ func answer(out io.Writer, result any, failure error) error {
 // errVerb is the answer to a request that a role doesn't know.
 func errVerb(verb string) error { return fmt.Errorf("there is no request %q", verb) }
 
+// noRequests is what a role is made of that only has to be there.
+type noRequests struct{}
+
+func (noRequests) do(verb string, _ json.RawMessage) (any, error) { //nolint:unparam // a role answers with something
+	return nil, errVerb(verb)
+}
+
 // roleMain is main for a role process; ran is false if this process is none.
 func roleMain(args []string) (code int, ran bool) {
 	if len(args) != 3 || args[1] != roleArgument {

@@ -54,7 +54,7 @@ func (b *Bench) floodLimit(store string) Side {
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		t, err := b.startLimit(ctx, "ingest", IngestConfig{store, dir})
 		if err != nil {
 			return nil, err

@@ -115,7 +115,7 @@ func (b *Bench) replayJetStream(ctx context.Context) (Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	t, err := b.startLimit(ctx, "jetstream", JetStreamConfig{Dir: dir, Events: b.scale.JetStream})
 	if err != nil {
 		return nil, err

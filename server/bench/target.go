@@ -72,7 +72,7 @@ func (b *Bench) startStraw(ctx context.Context, dir string, env ...string) (t *T
 	}
 	var log strawLog
 	began := monotonic()
-	p, err := start("straw", log.line, env, b.straw, "serve",
+	p, err := start(ctx, "straw", log.line, env, b.straw, "serve",
 		"--webhook-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
 		"--webhook-secret", webhookSecret, "--store", "pebble:"+dir, "--blobs", "file:"+blobs)
 	if err != nil {
@@ -86,7 +86,7 @@ func (b *Bench) startStraw(ctx context.Context, dir string, env ...string) (t *T
 		if t.Addresses, ready = log.found(); !ready {
 			return false, p.alive()
 		}
-		return t.ready(), nil
+		return t.ready(ctx), nil
 	})
 	if err != nil {
 		p.Kill()
@@ -123,8 +123,17 @@ func (p *Process) alive() error {
 
 var plainHTTP = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableCompression: true}}
 
-func (t *Target) ready() bool {
-	r, err := plainHTTP.Get("http://" + t.HTTP + "/readyz")
+// get asks the server's HTTP port. The caller closes the answer's body.
+func (t *Target) get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.HTTP+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return plainHTTP.Do(request)
+}
+
+func (t *Target) ready(ctx context.Context) bool {
+	r, err := t.get(ctx, "/readyz")
 	if err != nil {
 		return false
 	}
@@ -134,8 +143,8 @@ func (t *Target) ready() bool {
 }
 
 // metrics returns the figures without labels that /metrics tells.
-func (t *Target) metrics() (map[string]float64, error) {
-	r, err := plainHTTP.Get("http://" + t.HTTP + "/metrics")
+func (t *Target) metrics(ctx context.Context) (map[string]float64, error) {
+	r, err := t.get(ctx, "/metrics")
 	if err != nil {
 		return nil, err
 	}
