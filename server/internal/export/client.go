@@ -1,6 +1,7 @@
 // Package export fetches the files that Juicebox announces. Its Client downloads from a link that somebody on the internet
 // chose: it asks allowed hosts at addresses on the internet only, bounds bytes and time, and tells nobody the link. Fetch brings
-// a download into the blob store, over interruptions.
+// a download into the blob store, over interruptions. The Fetcher reads the log and does so for each announcement, once, and
+// appends how that ended.
 //
 // It never decompresses, never sends credentials or cookies, and never uses a proxy.
 package export
