@@ -10,7 +10,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/export"
 	"github.com/straw-gateway/straw/server/internal/filter"
 	"github.com/straw-gateway/straw/server/internal/stream"
 )
@@ -92,6 +94,36 @@ func explainPosition(err error) error {
 		return fail(codes.NotFound, strawv1.ErrorReason_EVENT_NOT_FOUND, nil, "%v", err)
 	}
 	return nil
+}
+
+// explainExport answers an error about an export. Others stay as they are, for answer.
+func explainExport(id string, err error) error {
+	about := map[string]string{"id": id}
+	switch {
+	case errors.Is(err, event.ErrExportNotFound):
+		return fail(codes.NotFound, strawv1.ErrorReason_EXPORT_NOT_FOUND, about,
+			"there is no export %q; an export.ready event announces each, and ListExports shows what there is", id)
+	case errors.Is(err, export.ErrLinkExpired):
+		return fail(codes.FailedPrecondition, strawv1.ErrorReason_EXPORT_LINK_EXPIRED, about,
+			"%v; ask Juicebox for a new export", err)
+	case errors.Is(err, blob.ErrCorrupt):
+		return fail(codes.DataLoss, strawv1.ErrorReason_STORE_CORRUPT, about,
+			"export %q: %v; fetch it again with RefetchExport while its link lives, or ask Juicebox for a new export", id, err)
+	}
+	return answer(err)
+}
+
+// notAvailable says why an export can't be downloaded, and what to wait for.
+func notAvailable(id string, state strawv1.Export_State) error {
+	advice := map[strawv1.Export_State]string{
+		strawv1.Export_PENDING:     "it waits to be fetched; a straw.export.stored event tells when it is there",
+		strawv1.Export_DOWNLOADING: "it is being fetched; a straw.export.stored event tells when it is there",
+		strawv1.Export_EXPIRED:     "its link died before it could be fetched; ask Juicebox for a new export",
+		strawv1.Export_FAILED:      "it could not be fetched; GetExport says why, and RefetchExport tries again while the link lives",
+		strawv1.Export_PURGED:      "retention has removed it; ask Juicebox for a new export",
+	}
+	return fail(codes.FailedPrecondition, strawv1.ErrorReason_EXPORT_NOT_AVAILABLE, map[string]string{"id": id, "state": state.String()},
+		"export %q is %s: %s", id, state, advice[state])
 }
 
 func explainStore(err error) error {

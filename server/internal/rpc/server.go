@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
@@ -49,6 +50,10 @@ type Options struct {
 	Quota   Quota
 	Version string
 	Logger  *slog.Logger
+	// Exports, Blobs and Fetcher serve exports; without them ExportService is unimplemented.
+	Exports store.Exports
+	Blobs   blob.Blobs
+	Fetcher Refetcher
 	// MaxStreams bounds the streams of one caller; zero means DefaultMaxStreams.
 	MaxStreams int
 }
@@ -66,8 +71,9 @@ type Quota interface {
 // A Server serves the API. Serve it on as many listeners as you like.
 type Server struct {
 	*grpc.Server
-	health *health.Server
-	quota  *streamQuota
+	health  *health.Server
+	quota   *streamQuota
+	exports *exportService
 }
 
 // NewServer returns a server that is healthy and serves once it is given a listener.
@@ -91,10 +97,19 @@ func NewServer(o Options) *Server {
 	strawv1.RegisterEventServiceServer(s, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, quota: s.quota})
 	strawv1.RegisterGatewayServiceServer(s, &gatewayService{Options: o, started: time.Now(), streams: s.quota})
 	strawv1.RegisterSubscriptionServiceServer(s, strawv1.UnimplementedSubscriptionServiceServer{})
-	strawv1.RegisterExportServiceServer(s, strawv1.UnimplementedExportServiceServer{})
+	s.registerExports(o)
 	healthv1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
 	return s
+}
+
+func (s *Server) registerExports(o Options) {
+	if o.Exports == nil {
+		strawv1.RegisterExportServiceServer(s, strawv1.UnimplementedExportServiceServer{})
+		return
+	}
+	s.exports = &exportService{exports: o.Exports, blobs: o.Blobs, fetcher: o.Fetcher, quota: s.quota}
+	strawv1.RegisterExportServiceServer(s, s.exports)
 }
 
 // NotServing makes the health service say so, for good: load balancers look elsewhere while what is open goes on.

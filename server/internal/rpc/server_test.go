@@ -45,6 +45,8 @@ type setup struct {
 	store      pebblestore.Options
 	maxStreams int
 	ring       int
+	// more, if set, completes the options.
+	more func(*rpc.Options)
 }
 
 func newAPI(t testing.TB, s setup) *api {
@@ -65,10 +67,15 @@ func newAPI(t testing.TB, s setup) *api {
 		t.Fatal(err)
 	}
 	a := &api{t: t, log: log, streams: stream.New(log, hub, quiet{})}
-	a.server = rpc.NewServer(rpc.Options{
+	o := rpc.Options{
 		Log: log, Engine: "pebble", Hub: hub, Streams: a.streams, Secrets: secrets, Quota: noQuota{}, Version: "v0.0.0-test",
 		Logger: slog.New(slog.DiscardHandler), MaxStreams: s.maxStreams,
-	})
+	}
+	if s.more != nil {
+		a.log = log
+		s.more(&o)
+	}
+	a.server = rpc.NewServer(o)
 	a.serve(hub)
 	return a
 }
