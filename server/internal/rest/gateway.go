@@ -28,7 +28,7 @@ type gateway struct {
 // The query parser is grpc-gateway's one setting that is global.
 var useQueryParser = sync.OnceFunc(func() { runtime.NewServeMux(runtime.SetQueryParameterParser(&queryParser{})) })
 
-func newGateway(conn grpc.ClientConnInterface) (*gateway, error) {
+func newGateway(conn grpc.ClientConnInterface, exports Exports) (*gateway, error) {
 	useQueryParser()
 	g := &gateway{withoutQuery: withoutQuery()}
 	g.mux = runtime.NewServeMux(
@@ -58,19 +58,25 @@ func newGateway(conn grpc.ClientConnInterface) (*gateway, error) {
 			return nil, err
 		}
 	}
-	return g, g.registerOwn(conn)
+	return g, g.registerOwn(conn, exports)
 }
 
 // registerOwn adds the routes that grpc-gateway can't serve to the letter. They come before its own.
-func (g *gateway) registerOwn(conn grpc.ClientConnInterface) error {
-	subscribe := &subscriber{client: strawv1.NewEventServiceClient(conn), mux: g.mux}
-	for _, r := range []struct {
+func (g *gateway) registerOwn(conn grpc.ClientConnInterface, exports Exports) error {
+	type own struct {
 		method, pattern string
 		handler         runtime.HandlerFunc
-	}{
-		{http.MethodGet, subscribePath, subscribe.serve},
-		{http.MethodPost, subscribePath, subscribe.serve},
-	} {
+	}
+	subscribe := &subscriber{client: strawv1.NewEventServiceClient(conn), mux: g.mux}
+	routes := []own{{http.MethodGet, subscribePath, subscribe.serve}, {http.MethodPost, subscribePath, subscribe.serve}}
+	if exports != nil {
+		download := downloader{exports}
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			routes = append(routes, own{method, downloadPath, download.serve})
+			g.withoutQuery[route(method+" "+downloadPath)] = true
+		}
+	}
+	for _, r := range routes {
 		if err := g.mux.HandlePath(r.method, r.pattern, r.handler); err != nil {
 			return fmt.Errorf("%s %s: %w", r.method, r.pattern, err)
 		}
@@ -80,7 +86,9 @@ func (g *gateway) registerOwn(conn grpc.ClientConnInterface) error {
 
 // passedOn are the headers that the API, or this package on its behalf, reads. Every other one is dropped on arrival, and
 // so can't be taken for anything: not X-Forwarded-For, not Grpc-Metadata-*, not Grpc-Timeout.
-var passedOn = []string{"Accept", "Authorization", "Content-Type", "Last-Event-Id", "Traceparent", "Tracestate"}
+var passedOn = []string{
+	"Accept", "Authorization", "Content-Type", "If-Match", "If-None-Match", "If-Range", "Last-Event-Id", "Range", "Traceparent", "Tracestate",
+}
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clean := *r
@@ -123,7 +131,7 @@ func (g *gateway) strictly(next runtime.HandlerFunc) runtime.HandlerFunc {
 
 // readBody replaces the body by one that is there in full; a GET or DELETE has none that counts.
 func readBody(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
 		r.Body = http.NoBody
 		return nil
 	}

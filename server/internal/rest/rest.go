@@ -2,7 +2,8 @@
 // newline-delimited JSON and as server-sent events, and the pages about the gateway itself: /openapi.json, /docs, /healthz,
 // /readyz and /metrics.
 //
-// It answers no call itself, so that REST and gRPC can't differ, and passes on no header but those that it names. It never
+// It answers no call itself, so that REST and gRPC can't differ (the bytes of exports come to it directly, once the API has
+// allowed it), and passes on no header but those that it names. It never
 // serves webhooks; they have a port of their own.
 package rest
 
@@ -18,6 +19,8 @@ import (
 type Options struct {
 	// Conn reaches the API within the process. It must take messages of 4 MiB, gRPC's default.
 	Conn grpc.ClientConnInterface
+	// Exports opens the files that are served as raw bytes; nil leaves their route out.
+	Exports Exports
 	// Metrics serves /metrics; nil leaves it out.
 	Metrics http.Handler
 	// Ready says why the gateway should get no traffic; nil if it should.
@@ -34,7 +37,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	api, err := newGateway(o.Conn)
+	api, err := newGateway(o.Conn, o.Exports)
 	if err != nil {
 		return nil, err
 	}

@@ -151,8 +151,20 @@ func (s *exportService) open(ctx context.Context, id string) (*strawv1.Export, *
 	return x.Record, file, explainExport(id, err)
 }
 
-// OpenExport opens the file of an export that is AVAILABLE, under the same rules as DownloadExport; for those who serve it in
-// another form. Errors are statuses, as the API answers them; those of the file's Read are the store's.
+// OpenExport opens the file of an export under the same rules as DownloadExport, for those who serve it in another form.
+// Errors are statuses, as the API answers them. A file whose first bytes can't be read isn't opened; later errors are the
+// store's.
 func (s *Server) OpenExport(ctx context.Context, id string) (*strawv1.Export, *blob.Reader, error) {
-	return s.exports.open(ctx, id)
+	x, file, err := s.exports.open(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err = file.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, nil, explainExport(id, err)
+	}
+	return x, file, nil
 }
