@@ -39,9 +39,10 @@ var floors = [][]string{
 
 // neighbours are the imports allowed on one floor, each with its reason.
 var neighbours = map[[2]string]string{
-	{"server/internal/stream", "server/internal/fanout"}:   "a reader at the head takes its events from the shared tail and is woken by it",
-	{"server/internal/juicebox", "server/internal/fanout"}: "quota warnings are followed as any reader follows the log",
-	{"server/internal/export", "server/internal/fanout"}:   "announcements are followed as any reader follows the log",
+	{"server/internal/stream", "server/internal/fanout"}:            "a reader at the head takes its events from the shared tail and is woken by it",
+	{"server/internal/store/pebblestore", "server/internal/fanout"}: "a subscription at the head takes its events from the shared tail and is woken by it, as any reader",
+	{"server/internal/juicebox", "server/internal/fanout"}:          "quota warnings are followed as any reader follows the log",
+	{"server/internal/export", "server/internal/fanout"}:            "announcements are followed as any reader follows the log",
 }
 
 // only restricts a package to fewer of the project's own packages than its floor would allow, each with its reason.

@@ -50,6 +50,7 @@ type Log struct {
 	figures  figures
 	disk     disk
 	hold     atomic.Pointer[func() event.Sequence]
+	raised   atomic.Pointer[func()] // called after the floor has risen
 	// retaining is held while the floor is raised.
 	retaining sync.Mutex
 

@@ -57,10 +57,14 @@ func (l *Log) setFloor(ctx context.Context, floor event.Sequence) error {
 	err := l.commit(ctx, 64, func(b *pebble.Batch) {
 		_ = b.Set([]byte{keyFloor}, binary.BigEndian.AppendUint64(nil, uint64(floor)), nil)
 	})
-	if err == nil {
-		l.floor.Store(uint64(floor))
+	if err != nil {
+		return err
 	}
-	return err
+	l.floor.Store(uint64(floor))
+	if raised := l.raised.Load(); raised != nil {
+		(*raised)()
+	}
+	return nil
 }
 
 // finishRetention deletes what is left below the floor by a process that ended in between.

@@ -56,15 +56,28 @@ func (j *journal) join(s *subscription, bytes int) *round {
 	return r
 }
 
+// last returns the round with which the subscription's latest changes are written; one that is done if there are none.
+func (j *journal) last(s *subscription) *round {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s.round == nil {
+		return emptyRound
+	}
+	return s.round
+}
+
 // usualBytes is about what a subscription writes.
 const usualBytes = 512
 
-var closedRound = func() *round {
+// doneRound is a round that has ended already.
+func doneRound(err error) *round {
 	r := newRound()
-	r.err = errClosed
+	r.err = err
 	close(r.done)
 	return r
-}()
+}
+
+var closedRound, emptyRound = doneRound(errClosed), doneRound(nil)
 
 func (j *journal) wake() {
 	select {
@@ -137,10 +150,9 @@ func (l *Log) commitVital(size int, write func(*pebble.Batch)) error {
 	g.bytes += size
 	l.queue.calls++
 	l.queue.bytes += int64(size)
-	i := len(g.calls) - 1
 	l.queue.mu.Unlock()
 	if err := l.await(context.Background(), g); err != nil {
 		return err
 	}
-	return g.calls[i].err
+	return l.refusal()
 }

@@ -123,7 +123,7 @@ func (l *Ledger) Tick(now time.Duration) {
 		c := l.consumers[i]
 		for _, lane := range c.lanes {
 			for lane.head != nil && lane.head.at <= now {
-				l.overdue(lane.head, now)
+				l.overdue(lane.head)
 			}
 		}
 		if i < len(l.consumers) && l.consumers[i] != c { // it was closed and has gone
@@ -133,14 +133,14 @@ func (l *Ledger) Tick(now time.Duration) {
 	l.promote(now)
 }
 
-func (l *Ledger) overdue(e *entry, now time.Duration) {
+func (l *Ledger) overdue(e *entry) {
 	if e.faultless {
 		e.faultless = false
 		l.lift(e)
 		l.makeDue(e)
 		return
 	}
-	l.fail(e, failure{reason: ReasonDeadline, backoff: true, at: now})
+	l.fail(e, failure{reason: ReasonDeadline, backoff: true, at: e.at}) // however late that is noticed
 }
 
 // promote makes due what has waited long enough.

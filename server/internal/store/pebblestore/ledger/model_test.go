@@ -161,9 +161,6 @@ func (m *model) tick() {
 			a.place, a.holder = placeDue, nil
 		case a.place == placeSent && a.at <= m.now:
 			m.fail(a, true, nil, a.at)
-			if a.place == placeWaiting {
-				a.at = m.now + m.backoff(a.failures)
-			}
 		}
 		if a.place == placeWaiting && a.at <= m.now {
 			a.place = placeDue

@@ -1,0 +1,151 @@
+package pebblestore
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/store"
+	"github.com/straw-gateway/straw/server/internal/store/storetest"
+)
+
+func TestSubscriptions(t *testing.T) {
+	storetest.RunSubscriptions(t, func(t *testing.T) storetest.SubscriptionHarness {
+		running := goleak.IgnoreCurrent()
+		t.Cleanup(func() { goleak.VerifyNone(t, running) })
+		return newSubscribing().harness()
+	})
+}
+
+// subscribing is a store on a disk that can lose what isn't synced, with a clock that is moved by hand.
+type subscribing struct {
+	fs      *vfs.MemFS
+	clock   *manualClock
+	log     *Log
+	subs    *Subscriptions
+	stopHub func()
+}
+
+func newSubscribing() *subscribing {
+	return &subscribing{fs: vfs.NewCrashableMem(), clock: &manualClock{}}
+}
+
+func (s *subscribing) harness() storetest.SubscriptionHarness {
+	return storetest.SubscriptionHarness{
+		Open:       s.open,
+		Close:      s.close,
+		Crash:      s.crash,
+		Advance:    s.clock.advance,
+		RetainStep: markEvery,
+		Retain: func(t storetest.TB, through event.Sequence) event.Sequence {
+			t.Helper()
+			if err := s.log.raiseFloor(context.Background(), through/markEvery*markEvery); err != nil {
+				t.Fatalf("retain: %v", err)
+			}
+			return s.log.Bounds().Floor
+		},
+		RetainSoft: func(t storetest.TB) event.Sequence {
+			t.Helper()
+			hold := (*s.log.hold.Load())()
+			if err := s.log.raiseFloor(context.Background(), hold/markEvery*markEvery); err != nil {
+				t.Fatalf("retain: %v", err)
+			}
+			return s.log.Bounds().Floor
+		},
+		MaxDeadLetters: 4,
+	}
+}
+
+func (s *subscribing) open(t storetest.TB) (store.Log, store.Subscriptions) {
+	t.Helper()
+	hub := fanout.New(0)
+	o := small(s.fs)
+	o.Tail = hub
+	var err error
+	if s.log, err = Open("store", o); err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	hub.Open(s.log.Identity(), s.log.Types(), s.log.Bounds().Head)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = hub.Run(ctx)
+	}()
+	s.stopHub = func() { cancel(); <-done }
+	if s.subs, err = OpenSubscriptions(s.log, SubscriptionOptions{Hub: hub, Clock: s.clock, MaxDeadLetters: 4}); err != nil {
+		t.Fatalf("open subscriptions: %v", err)
+	}
+	return s.log, s.subs
+}
+
+func (s *subscribing) close(t storetest.TB) {
+	t.Helper()
+	if err := s.subs.Close(); err != nil {
+		t.Errorf("close subscriptions: %v", err)
+	}
+	if err := s.log.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	s.stopHub()
+}
+
+// crash goes on from what is synced at this moment; what the old store does afterwards is lost.
+func (s *subscribing) crash(t storetest.TB) {
+	t.Helper()
+	survived := s.fs.CrashClone(vfs.CrashCloneCfg{})
+	s.close(t)
+	s.fs = survived
+}
+
+// A manualClock stands still until it is advanced.
+type manualClock struct {
+	mu      sync.Mutex
+	now     time.Duration
+	waiting []alarm
+}
+
+type alarm struct {
+	at time.Duration
+	c  chan time.Time
+}
+
+func (m *manualClock) Now() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
+}
+
+func (m *manualClock) After(d time.Duration) <-chan time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := make(chan time.Time, 1)
+	m.waiting = append(m.waiting, alarm{m.now + d, c})
+	m.ring()
+	return c
+}
+
+func (m *manualClock) advance(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now += d
+	m.ring()
+}
+
+func (m *manualClock) ring() {
+	var later []alarm
+	for _, a := range m.waiting {
+		if a.at <= m.now {
+			a.c <- time.Time{}
+		} else {
+			later = append(later, a)
+		}
+	}
+	m.waiting = later
+}
