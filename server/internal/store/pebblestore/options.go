@@ -101,6 +101,9 @@ func (o Options) pebble() *pebble.Options {
 	}
 	p.Experimental.SpanPolicyFunc = splitByPrefix
 	for i := range p.Levels {
+		// Most reading is of whole stretches of the log; an id that is new, which most are, is not looked for in a block.
+		p.Levels[i].BlockSize = 32 << 10
+		p.Levels[i].IndexBlockSize = 256 << 10
 		p.Levels[i].FilterPolicy = dedupFilter{bloom.FilterPolicy(10)}
 	}
 	return p
