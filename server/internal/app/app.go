@@ -20,7 +20,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/config"
+	"github.com/straw-gateway/straw/server/internal/export"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/ingest"
 	"github.com/straw-gateway/straw/server/internal/juicebox"
@@ -68,6 +70,7 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 		{"log and metrics", g.openObserve},
 		{"webhook secrets", g.openSecrets},
 		{"store", g.openStore},
+		{"export files", g.openExports},
 		{"API", g.openAPI},
 		{"HTTP port", g.openHTTP},
 		{"webhook port", g.openWebhook},
@@ -102,6 +105,9 @@ type gateway struct {
 	log     *pebblestore.Log
 	streams *stream.Streams
 	quota   *juicebox.Quota
+	exports *pebblestore.Exports
+	blobs   blob.Blobs
+	fetcher *export.Fetcher
 
 	api       *rpc.Server
 	inProcess net.Listener
@@ -122,6 +128,7 @@ func (g *gateway) run(ctx context.Context) error {
 	for _, part := range []func() error{
 		func() error { return g.hub.Run(work) },
 		func() error { return g.quota.Run(work) },
+		func() error { return g.fetcher.Run(work) },
 		func() error { g.secrets.Watch(work, g.logger); return nil },
 		func() error { return g.watchStore(work) },
 		func() error { return g.api.Serve(g.inProcess) },

@@ -79,6 +79,7 @@ func (g *gateway) retention() (pebblestore.Retention, error) {
 func (g *gateway) openAPI() (err error) {
 	g.api = rpc.NewServer(rpc.Options{
 		Log: g.log, Engine: "pebble", Hub: g.hub, Streams: g.streams, Secrets: g.secrets, Quota: g.quota,
+		Exports: g.exports, Blobs: g.blobs, Fetcher: g.fetcher,
 		Version: g.options.Version, Logger: g.logger,
 	})
 	inProcess := bufconn.Listen(inProcessBuffer)
@@ -98,7 +99,7 @@ func (g *gateway) openAPI() (err error) {
 }
 
 func (g *gateway) openHTTP() error {
-	handler, err := rest.New(rest.Options{Conn: g.conn, Metrics: g.metrics.Handler(), Ready: g.ready, Logger: g.logger})
+	handler, err := rest.New(rest.Options{Conn: g.conn, Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Logger: g.logger})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ func (p *program) dev() *cobra.Command {
 		Use:   "dev",
 		Short: "Run a gateway on this machine to try things with",
 		Long: "Runs a gateway on loopback with a secret of its own and a store that is removed at the end (--store keeps one), shows\n" +
-			"how to reach it, sends one signed sample of each event type through the real webhook endpoint, and follows the events.",
+			"how to reach it, sends one signed sample of each event type through the real webhook endpoint, and follows the events. The\n" +
+			"export that a sample announces is served, and fetched, on this machine.",
 		Args: cobra.NoArgs,
 	}
 	config.AddFlags(c.Flags())
@@ -45,6 +46,11 @@ func (p *program) dev() *cobra.Command {
 		if d.settings.Source("blobs") == config.FromDefault {
 			d.settings.Blobs = config.Blobs{Dir: filepath.Join(d.settings.Store.Dir, "exports")} // kept as long as the events
 		}
+		if d.files, err = startFiles(); err != nil {
+			return err
+		}
+		defer d.files.close()
+		d.settings.ExportAllowHosts = append(d.settings.ExportAllowHosts, d.files.host())
 		return d.run(c.Context())
 	}
 	return c
@@ -58,6 +64,7 @@ type devRun struct {
 	folder   string // removed at the end
 	secret   string // made for this run; in force unless the settings have another
 	addrs    app.Addrs
+	files    *fileServer // has the sample's export
 }
 
 // defaults differ from the gateway's where those are meant for the internet or for good.
@@ -117,7 +124,10 @@ func (d *devRun) try(ctx context.Context, parts *errgroup.Group) error {
 
 func (d *devRun) sendSamples(ctx context.Context) error {
 	for _, eventType := range event.Documented() {
-		body, _ := convert.Sample(eventType, convert.SampleID(), time.Now())
+		body, err := d.sample(eventType)
+		if err != nil {
+			return err
+		}
 		a, err := postWebhook(ctx, d.webhookEndpoint(), d.settings.WebhookSecrets[0].Reveal(), body)
 		switch {
 		case ctx.Err() != nil:
@@ -129,6 +139,16 @@ func (d *devRun) sendSamples(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sample is a webhook of a type. The export that it announces is one that can be fetched.
+func (d *devRun) sample(eventType string) ([]byte, error) {
+	id := convert.SampleID()
+	body, _ := convert.Sample(eventType, id, time.Now())
+	if eventType != event.TypeExportReady {
+		return body, nil
+	}
+	return applyEdits(body, []edit{{path: []string{"data", "download_url"}, value: jsonString(d.files.link(id, "csv"))}})
 }
 
 func (d *devRun) webhookEndpoint() string {

@@ -56,7 +56,8 @@ func (d *devRun) isDefault(setting string) bool {
 // lines are commands that work as they stand.
 func (d *devRun) lines() []string {
 	self, grpc, http := d.self(), reachable(d.addrs.GRPC), "http://"+reachable(d.addrs.HTTP)
-	tail, trigger := self+" tail --from earliest", self+" trigger export.ready --set data.format=json"
+	tail := self + " tail --from earliest"
+	trigger := self + " trigger export.ready --set data.format=json --set " + quote("data.download_url="+d.files.link("another", "json"))
 	if grpc != straw.DefaultTarget {
 		tail += " --addr " + grpc
 	}

@@ -40,6 +40,8 @@ type Metrics struct {
 	frames        prometheus.Counter
 	deliveries    prometheus.Counter
 	filterFailure prometheus.Counter
+
+	exports exportMetrics
 }
 
 // NewMetrics returns metrics in a registry of their own, with those of Go and of the process.
@@ -49,6 +51,7 @@ func NewMetrics() *Metrics {
 	with := promauto.With(registry)
 	m := &Metrics{
 		registry: registry,
+		exports:  newExportMetrics(with),
 		webhooks: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "straw_webhooks_received_total",
 			Help: "Requests to the webhook endpoint, by what became of them; cause is why a signature was refused.",

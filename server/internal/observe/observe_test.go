@@ -97,6 +97,12 @@ func TestMetrics(t *testing.T) {
 	m.Sent(0)
 	m.Sent(12)
 	m.FilterFailed()
+	m.ObserveExports(func() map[strawv1.Export_State]int64 {
+		return map[strawv1.Export_State]int64{strawv1.Export_AVAILABLE: 4, strawv1.Export_EXPIRED: 1}
+	})
+	m.ExportStored(5<<20, 2*time.Second, 59*time.Minute)
+	m.ExportStored(0, 0, -time.Second)
+	m.ExportRetried()
 
 	golden := filepath.Join("testdata", "metrics.txt")
 	got := scrape(t, m)
