@@ -63,8 +63,9 @@ func indexOf(id string) (int, bool) {
 	return int(index), err == nil
 }
 
+// The types of the load leave export.ready out: the gateway would fetch what each announces.
 var (
-	webhookTypes = [5]string{"analysis.completed", "dataset.updated", "export.ready", "quota.warning", "search.alert"}
+	webhookTypes = [5]string{"analysis.completed", "dataset.updated", "analysis.completed", "quota.warning", "search.alert"}
 	createdAt    = time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC).Format(time.RFC3339)
 )
 
@@ -75,7 +76,7 @@ func appendData(b []byte, i uint32) []byte {
 	case 1:
 		return fmt.Appendf(b, `"dataset_id":"ds_%010d","records_added":%d,"total_records":%d`, i, i%500, i)
 	case 2:
-		return fmt.Appendf(b, `"export_id":"ex_%010d","download_url":"https://files.juicebox.ai/exports/ex_%010d.csv?token=5f1d7a84","format":"csv"`, i, i)
+		return fmt.Appendf(b, `"analysis_id":"an_%010d","result_count":%d,"query":"product designers near Lisbon, five years and more, open to work, with a portfolio"`, i, i%1000)
 	case 3:
 		return fmt.Appendf(b, `"usage_percent":%d.5,"reset_date":"2026-12-01","plan_tier":"growth"`, i%90)
 	default:
