@@ -114,7 +114,7 @@ func costName(subscribers int) string { return fmt.Sprintf("cpu_us_%d", subscrib
 
 // crowdDeliveries is how many deliveries a second a crowd gets: what the machine can do besides receiving them. Few
 // subscribers get up to 1,000 webhooks a second, for at fewer the cost of a delivery is lost in that of ingest.
-const crowdDeliveries = 80_000
+const crowdDeliveries = 50_000
 
 // crowdCosts measures a fresh server with no subscriber and then with each number of them, at the same rate.
 func (b *Bench) crowdCosts(ctx context.Context, start func(context.Context) (*Target, error)) (Sample, error) {
