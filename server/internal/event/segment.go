@@ -21,9 +21,9 @@ const (
 	eventField      protowire.Number = 1 // Delivery.event
 )
 
-// SegmentSize is how many bytes a segment holds; an event that is larger has a segment to itself. A blocked reader pins one
-// segment, so this bounds what it costs.
-const SegmentSize = 48 << 10
+// SegmentSize is how many bytes a segment holds; an event that is larger has a segment to itself. A blocked reader pins three
+// (two that its transport has taken, and one that it is handing over), so this bounds what it costs.
+const SegmentSize = 40 << 10
 
 // segmentEntries bounds the entries of a shared segment, which are allocated at once.
 const segmentEntries = 256
@@ -162,13 +162,21 @@ func (s *Segment) Verdicts(filter any) []atomic.Uint32 {
 
 // AppendRawDelivery appends a `deliveries` field with the entry's event and its raw body, which the segment leaves out.
 func (s *Segment) AppendRawDelivery(b []byte, e Entry, raw []byte) []byte {
-	body := s.Bytes(e.Body, e.End)
-	bodyLen := len(body) + protowire.SizeTag(rawField) + protowire.SizeBytes(len(raw))
+	bodyLen := rawBodyLen(e, raw)
 	b = protowire.AppendTag(b, deliveriesField, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(protowire.SizeTag(eventField)+protowire.SizeBytes(bodyLen)))
+	return s.AppendRawEvent(b, e, raw)
+}
+
+// AppendRawEvent appends the `event` field of such a delivery alone.
+func (s *Segment) AppendRawEvent(b []byte, e Entry, raw []byte) []byte {
 	b = protowire.AppendTag(b, eventField, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(bodyLen))
-	b = append(b, body...)
+	b = protowire.AppendVarint(b, uint64(rawBodyLen(e, raw)))
+	b = append(b, s.Bytes(e.Body, e.End)...)
 	b = protowire.AppendTag(b, rawField, protowire.BytesType)
 	return protowire.AppendBytes(b, raw)
+}
+
+func rawBodyLen(e Entry, raw []byte) int {
+	return int(e.End-e.Body) + protowire.SizeTag(rawField) + protowire.SizeBytes(len(raw))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // MaxFrame is how many bytes of deliveries a frame holds, unless a single event is larger.
-const MaxFrame = event.SegmentSize
+const MaxFrame = 48 << 10
 
 // maxRuns bounds the shared stretches of a frame; beyond it one copy is cheaper than many small slices.
 const maxRuns = 16
