@@ -98,16 +98,17 @@ type gateway struct {
 	options Options
 	closing stack
 
-	logger  *slog.Logger
-	metrics *observe.Metrics
-	secrets *signature.Set
-	hub     *fanout.Hub
-	log     *pebblestore.Log
-	streams *stream.Streams
-	quota   *juicebox.Quota
-	exports *pebblestore.Exports
-	blobs   blob.Blobs
-	fetcher *export.Fetcher
+	logger        *slog.Logger
+	metrics       *observe.Metrics
+	secrets       *signature.Set
+	hub           *fanout.Hub
+	log           *pebblestore.Log
+	subscriptions *pebblestore.Subscriptions
+	streams       *stream.Streams
+	quota         *juicebox.Quota
+	exports       *pebblestore.Exports
+	blobs         blob.Blobs
+	fetcher       *export.Fetcher
 
 	api       *rpc.Server
 	inProcess net.Listener

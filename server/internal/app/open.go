@@ -50,9 +50,14 @@ func (g *gateway) openStore() error {
 	}
 	g.closing.push(g.log)
 	g.hub.Open(g.log.Identity(), g.log.Types(), g.log.Bounds().Head)
+	if g.subscriptions, err = pebblestore.OpenSubscriptions(g.log, pebblestore.SubscriptionOptions{Hub: g.hub}); err != nil {
+		return err
+	}
+	g.closing.push(g.subscriptions)
 	g.streams = stream.New(g.log, g.hub, g.metrics)
 	g.quota = juicebox.NewQuota(g.log, g.hub)
 	g.metrics.ObserveLog(g.log, g.hub)
+	g.metrics.ObserveSubscriptions(g.subscriptions.Stats)
 	g.metrics.ObserveQuota(g.quota.Latest)
 	return nil
 }
@@ -78,7 +83,7 @@ func (g *gateway) retention() (pebblestore.Retention, error) {
 // openAPI opens gRPC, on its port and for REST within the process.
 func (g *gateway) openAPI() (err error) {
 	g.api = rpc.NewServer(rpc.Options{
-		Log: g.log, Engine: "pebble", Hub: g.hub, Streams: g.streams, Secrets: g.secrets, Quota: g.quota,
+		Log: g.log, Engine: "pebble", Hub: g.hub, Streams: g.streams, Subscriptions: g.subscriptions, Secrets: g.secrets, Quota: g.quota,
 		Exports: g.exports, Blobs: g.blobs, Fetcher: g.fetcher,
 		Version: g.options.Version, Logger: g.logger,
 	})

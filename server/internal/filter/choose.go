@@ -13,12 +13,11 @@ const (
 	chosen
 )
 
-// Choose reports whether the selection takes the i-th event of a segment. What the expression says is remembered in the
+// Choose reports whether the selection takes the i-th event of a segment, whose entry is e. What the expression says is remembered in the
 // segment: it is asked once an event by all readers with this selection. failed tells, to the reader that asked it, that it
 // could not be evaluated. verdicts must be nil for the first event of a segment, and is kept for the others. It fails with
 // event.ErrCorrupt.
-func (s *Selection) Choose(seg *event.Segment, i int, verdicts *[]atomic.Uint32) (ok, failed bool, err error) {
-	e := seg.View()[i]
+func (s *Selection) Choose(seg *event.Segment, i int, e event.Entry, verdicts *[]atomic.Uint32) (ok, failed bool, err error) {
 	wanted, unsure := s.Wants(e.Type)
 	if unsure {
 		wanted = s.WantsType(event.TypeOf(seg.Bytes(e.Body, e.End)))

@@ -1,8 +1,8 @@
 // Package observe makes the gateway's logs and metrics. A Metrics is the Observer that store, ingest and stream declare and
 // call, and serves what it was told in Prometheus' format; figures that the store keeps anyway are read at each scrape.
 //
-// It decides nothing: no other package asks it for a number. No metric carries an id, a cursor, a text of an event or a
-// caller's name, and the number of its series is bounded whatever a sender makes up.
+// It decides nothing: no other package asks it for a number. No metric carries an id of an event or export, a cursor, a text
+// of an event or a caller's name, and the number of its series is bounded whatever a sender makes up.
 package observe
 
 import (

@@ -90,6 +90,8 @@ func explainPosition(err error) error {
 	case errors.Is(err, event.ErrForeignCursor):
 		return fail(codes.InvalidArgument, strawv1.ErrorReason_FOREIGN_CURSOR, nil,
 			"%v; use it against the gateway that gave it out, or start from a time or EARLIEST here", err)
+	case errors.Is(err, event.ErrSubscriptionNotFound):
+		return fail(codes.NotFound, strawv1.ErrorReason_SUBSCRIPTION_NOT_FOUND, nil, "%v", err)
 	case errors.Is(err, event.ErrNotFound):
 		return fail(codes.NotFound, strawv1.ErrorReason_EVENT_NOT_FOUND, nil, "%v", err)
 	}
@@ -133,6 +135,8 @@ func explainStore(err error) error {
 			"the gateway is shutting down; reconnect with the last cursor")
 	case errors.Is(err, event.ErrOverloaded):
 		return fail(codes.Unavailable, strawv1.ErrorReason_OVERLOADED, nil, "%v; retry with backoff", err)
+	case errors.Is(err, event.ErrTooManySubscriptions):
+		return fail(codes.ResourceExhausted, strawv1.ErrorReason_OVERLOADED, nil, "%v on this gateway; delete some that nobody consumes", err)
 	case errors.Is(err, event.ErrFull):
 		return fail(codes.ResourceExhausted, strawv1.ErrorReason_STORAGE_FULL, nil, "%v; make room on the gateway's disk, or shorten the retention", err)
 	case errors.Is(err, event.ErrCorrupt):

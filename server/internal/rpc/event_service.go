@@ -28,10 +28,11 @@ const (
 
 type eventService struct {
 	strawv1.UnimplementedEventServiceServer
-	log     store.Log
-	hub     *fanout.Hub
-	streams *stream.Streams
-	quota   *streamQuota
+	log           store.Log
+	hub           *fanout.Hub
+	streams       *stream.Streams
+	subscriptions store.Subscriptions
+	quota         *streamQuota
 }
 
 func (s *eventService) Subscribe(req *strawv1.SubscribeRequest, out grpc.ServerStreamingServer[strawv1.SubscribeResponse]) error {
@@ -43,15 +44,15 @@ func (s *eventService) Subscribe(req *strawv1.SubscribeRequest, out grpc.ServerS
 		return err
 	}
 	defer release()
+	send := func(f *stream.Frame) error { return out.SendMsg(f) }
 	if req.GetSubscriptionId() != "" {
-		return fail(codes.Unimplemented, strawv1.ErrorReason_INVALID_FIELD, map[string]string{"field": "subscription_id"},
-			"subscription_id: this version has no durable subscriptions; leave it out and keep the cursor yourself")
+		return s.durable(out.Context(), req, send)
 	}
 	cursor, err := s.cursorRequest(out.Context(), req)
 	if err != nil {
 		return err
 	}
-	return answer(s.streams.Cursor(out.Context(), cursor, func(f *stream.Frame) error { return out.SendMsg(f) }))
+	return answer(s.streams.Cursor(out.Context(), cursor, send))
 }
 
 func (s *eventService) cursorRequest(ctx context.Context, req *strawv1.SubscribeRequest) (stream.CursorRequest, error) {
@@ -71,14 +72,17 @@ func (s *eventService) cursorRequest(ctx context.Context, req *strawv1.Subscribe
 	if err != nil {
 		return none, err
 	}
-	most := int(req.GetMaxDeliveriesPerResponse())
-	if most == 0 {
-		most = defaultMaxDeliveries
-	}
 	return stream.CursorRequest{
 		Selection: selection, After: pos, ContinueOnGap: req.GetOnGap() == strawv1.OnGap_CONTINUE, Heartbeat: heartbeat,
-		MaxDeliveries: most, IncludeRaw: req.GetIncludeRaw(), EndAtHead: req.GetEndAtHead(),
+		MaxDeliveries: maxDeliveries(req), IncludeRaw: req.GetIncludeRaw(), EndAtHead: req.GetEndAtHead(),
 	}, nil
+}
+
+func maxDeliveries(req *strawv1.SubscribeRequest) int {
+	if n := int(req.GetMaxDeliveriesPerResponse()); n > 0 {
+		return n
+	}
+	return defaultMaxDeliveries
 }
 
 func (s *eventService) selection(types []string, source string, allowUnseen bool) (*filter.Selection, error) {

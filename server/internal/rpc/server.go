@@ -35,6 +35,7 @@ const (
 	keepaliveTime        = 30 * time.Second
 	keepaliveTimeout     = 10 * time.Second
 	keepaliveMinTime     = 5 * time.Second // below what any client's library does by default
+	readBuffer           = 4 << 10         // requests are small, and every connection has one
 )
 
 // DefaultMaxStreams is how many streams one caller may have open, unless told otherwise.
@@ -46,10 +47,12 @@ type Options struct {
 	Engine  string // the store engine's name, for GetStatus
 	Hub     *fanout.Hub
 	Streams *stream.Streams
-	Secrets Secrets
-	Quota   Quota
-	Version string
-	Logger  *slog.Logger
+	// Subscriptions are the durable ones; nil for an engine that has none.
+	Subscriptions store.Subscriptions
+	Secrets       Secrets
+	Quota         Quota
+	Version       string
+	Logger        *slog.Logger
 	// Exports, Blobs and Fetcher serve exports; without them ExportService is unimplemented.
 	Exports store.Exports
 	Blobs   blob.Blobs
@@ -88,15 +91,16 @@ func NewServer(o Options) *Server {
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.MaxConcurrentStreams(maxConnectionStreams),
+		grpc.ReadBufferSize(readBuffer),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(recovery.unary, validateUnary),
 		grpc.ChainStreamInterceptor(recovery.stream),
 	)
-	strawv1.RegisterEventServiceServer(s, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, quota: s.quota})
+	strawv1.RegisterEventServiceServer(s, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, subscriptions: o.Subscriptions, quota: s.quota})
 	strawv1.RegisterGatewayServiceServer(s, &gatewayService{Options: o, started: time.Now(), streams: s.quota})
-	strawv1.RegisterSubscriptionServiceServer(s, strawv1.UnimplementedSubscriptionServiceServer{})
+	registerSubscriptions(s, o)
 	s.registerExports(o)
 	healthv1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
@@ -110,6 +114,14 @@ func (s *Server) registerExports(o Options) {
 	}
 	s.exports = &exportService{exports: o.Exports, blobs: o.Blobs, fetcher: o.Fetcher, quota: s.quota}
 	strawv1.RegisterExportServiceServer(s, s.exports)
+}
+
+func registerSubscriptions(s *Server, o Options) {
+	if o.Subscriptions == nil {
+		strawv1.RegisterSubscriptionServiceServer(s, strawv1.UnimplementedSubscriptionServiceServer{})
+		return
+	}
+	strawv1.RegisterSubscriptionServiceServer(s, &subscriptionService{log: o.Log, hub: o.Hub, subscriptions: o.Subscriptions})
 }
 
 // NotServing makes the health service say so, for good: load balancers look elsewhere while what is open goes on.

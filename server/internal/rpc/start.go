@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -20,16 +21,29 @@ type start struct {
 	fixed strawv1.StartPosition
 }
 
-func startOf(req *strawv1.SubscribeRequest) start {
-	switch s := req.GetStart().(type) {
-	case *strawv1.SubscribeRequest_After:
-		return start{after: &s.After}
-	case *strawv1.SubscribeRequest_StartTime:
-		return start{time: s.StartTime}
-	case *strawv1.SubscribeRequest_StartPosition:
-		return start{fixed: s.StartPosition}
+// starter is a message with the oneof `start`, of which there is one for each such message.
+type starter interface {
+	ProtoReflect() protoreflect.Message
+	GetAfter() string
+	GetStartTime() *timestamppb.Timestamp
+	GetStartPosition() strawv1.StartPosition
+}
+
+func startOf(m starter) start {
+	r := m.ProtoReflect()
+	field := r.WhichOneof(r.Descriptor().Oneofs().ByName("start"))
+	if field == nil {
+		return start{}
 	}
-	return start{}
+	switch field.Name() {
+	case "after":
+		after := m.GetAfter()
+		return start{after: &after}
+	case "start_time":
+		return start{time: m.GetStartTime()}
+	default:
+		return start{fixed: m.GetStartPosition()}
+	}
 }
 
 // position finds where in the log a start is. head is the newest event when the call began.

@@ -32,8 +32,8 @@ type Subscriptions interface {
 	List(ctx context.Context, after string, limit int) (page []Subscription, more bool, err error)
 
 	// Update replaces a definition by what change makes of the current one; it must not change the one that it gets, nor the
-	// id or the start. An error of change is returned as it is, and changes nothing. change may be called again if another
-	// Update comes first. Changed types or a changed filter apply to what was not sent yet; what was sent stays owed.
+	// id or the start. An error of change is returned as it is, and changes nothing; neither does it to return the definition
+	// that it got. change may be called again if another Update comes first. Changed types or a changed filter apply to what was not sent yet; what was sent stays owed.
 	Update(ctx context.Context, id string, change func(Subscription) (*strawv1.Subscription, error)) (Subscription, error)
 
 	// Delete removes a subscription with all that it owes and its dead letters, and ends its consumers with

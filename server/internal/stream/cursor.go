@@ -213,7 +213,10 @@ func (r *cursorReader) take(ctx context.Context, seg *event.Segment) (full bool,
 	var verdicts []atomic.Uint32
 	for i := first; i < len(entries) && entries[i].Seq <= r.end; i++ {
 		e := entries[i]
-		ok, err := r.wants(seg, e, i, &verdicts)
+		ok, failed, err := r.Selection.Choose(seg, i, e, &verdicts)
+		if failed {
+			r.observer.FilterFailed()
+		}
 		if ok {
 			full, err = r.gather(ctx, seg, e)
 		}
@@ -280,52 +283,4 @@ func after(entries []event.Entry, pos event.Sequence) int {
 		}
 	}
 	return lo
-}
-
-// Verdicts of a filter on an event, as shared by a segment's readers.
-const (
-	unknown uint32 = iota
-	refused
-	wanted
-)
-
-// wants decides about one event. What a filter says is remembered in the segment: it is asked once an event, not once a
-// reader.
-func (r *cursorReader) wants(seg *event.Segment, e event.Entry, i int, verdicts *[]atomic.Uint32) (bool, error) {
-	if !r.Selection.MayWant(e.Type) {
-		return false, nil
-	}
-	if e.Type == 0 && !r.Selection.WantsType(event.TypeOf(seg.Bytes(e.Body, e.End))) {
-		return false, nil
-	}
-	if !r.Selection.Filters() {
-		return true, nil
-	}
-	if *verdicts == nil {
-		*verdicts = seg.Verdicts(r.Selection)
-	}
-	verdict := &(*verdicts)[i]
-	if verdict.Load() == unknown {
-		v, err := r.evaluate(seg, i)
-		if err != nil {
-			return false, err
-		}
-		verdict.Store(v)
-	}
-	return verdict.Load() == wanted, nil
-}
-
-func (r *cursorReader) evaluate(seg *event.Segment, i int) (uint32, error) {
-	e, err := seg.Decode(i)
-	if err != nil {
-		return unknown, err
-	}
-	ok, err := r.Selection.Match(e)
-	if err != nil {
-		r.observer.FilterFailed()
-	}
-	if ok {
-		return wanted, nil
-	}
-	return refused, nil
 }

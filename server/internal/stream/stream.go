@@ -32,7 +32,8 @@ type Observer interface {
 	Closed(mode string)
 	// Sent: one frame with this many deliveries was handed to the transport.
 	Sent(deliveries int)
-	// FilterFailed: a filter could not be evaluated on an event, which therefore didn't match.
+	// FilterFailed: a filter could not be evaluated on an event, which therefore didn't match. Durable subscriptions count
+	// theirs themselves.
 	FilterFailed()
 }
 

@@ -215,7 +215,7 @@ func (p *pump) choose(seg *event.Segment, st stretch, through event.Sequence) er
 		if !ok {
 			var failed bool
 			var err error
-			if ok, failed, err = st.selection.Choose(seg, i, &verdicts); err != nil {
+			if ok, failed, err = st.selection.Choose(seg, i, e, &verdicts); err != nil {
 				return err
 			}
 			if failed {

@@ -286,7 +286,7 @@ func (s *Subscriptions) Update(ctx context.Context, id string, change func(store
 		return was, err
 	}
 	d, err := change(was)
-	if err != nil {
+	if err != nil || d == was.Definition {
 		return was, err
 	}
 	selection, err := filter.New(d.GetTypes(), d.GetFilter(), s.log.Types())
