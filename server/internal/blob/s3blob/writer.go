@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 
 	"github.com/minio/minio-go/v7"
 
@@ -18,6 +19,9 @@ import (
 // partSize is how many bytes go up at once: what a writer holds, and what a crash can cost. 10,000 parts are the most that S3
 // takes, which makes 80 GiB.
 const partSize = 8 << 20
+
+// smallFile is the size up to which a writer's buffer is no larger than what is in it.
+const smallFile = 1 << 20
 
 // kept is a partial: an upload and what its parts are.
 type kept struct {
@@ -124,6 +128,9 @@ func (w *writer) Write(p []byte) (n int, err error) {
 	err = w.do(func() error {
 		for n < len(p) {
 			piece := p[n:min(len(p), n+partSize-len(w.buffer))]
+			if len(w.buffer) >= smallFile { // growing on by steps would leave several times a part to the garbage
+				w.buffer = slices.Grow(w.buffer, partSize-len(w.buffer))
+			}
 			w.buffer = append(w.buffer, piece...)
 			w.state.Digest.Add(piece)
 			n += len(piece)
