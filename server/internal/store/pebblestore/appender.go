@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -24,14 +25,22 @@ func (l *Log) runAppender() {
 	defer close(l.applied)
 	for {
 		// Waiting for a slot before taking a group lets the group grow meanwhile.
-		l.slots <- struct{}{}
-		g := l.queue.take()
+		l.takeSlots(1)
+		g := l.queue.take(l.yield)
 		if g == nil {
-			<-l.slots
+			l.freeSlots(1)
 			return
 		}
+		l.takeSlots(g.slots() - 1)
 		l.process(g)
 		l.applied <- g
+	}
+}
+
+// yield lets callers that are about to append do so first, if a sync is under way anyway that this batch must wait for.
+func (l *Log) yield() {
+	if len(l.slots) > 1 {
+		runtime.Gosched()
 	}
 }
 
@@ -50,15 +59,24 @@ func (l *Log) process(g *group) {
 
 // runPaused waits for every batch in flight and then runs f, while nothing else is committed.
 func (l *Log) runPaused(f func()) {
-	for range maxInFlight - 1 {
+	l.takeSlots(maxInFlight - 1)
+	defer l.freeSlots(maxInFlight - 1)
+	f()
+}
+
+// slots is how many slots the group takes.
+func (g *group) slots() int { return min(1+g.bytes/slotBytes, maxInFlight) }
+
+func (l *Log) takeSlots(slots int) {
+	for range slots {
 		l.slots <- struct{}{}
 	}
-	defer func() {
-		for range maxInFlight - 1 {
-			<-l.slots
-		}
-	}()
-	f()
+}
+
+func (l *Log) freeSlots(slots int) {
+	for range slots {
+		<-l.slots
+	}
 }
 
 func (l *Log) write(g *group) error {

@@ -16,7 +16,10 @@ func (l *Log) start() {
 	var ctx context.Context
 	ctx, l.stop = context.WithCancel(context.Background())
 	l.checkDisk()
-	l.every(ctx, diskEvery, func() error { l.checkDisk(); return nil })
+	l.every(ctx, diskEvery, func() error {
+		l.checkDisk()
+		return l.checkTables()
+	})
 	l.background.Go(func() { l.runScrub(ctx) })
 	l.every(ctx, retentionEvery, func() error { return l.Retain(ctx) })
 }
@@ -39,4 +42,18 @@ func (l *Log) every(ctx context.Context, interval time.Duration, do func() error
 			}
 		}
 	})
+}
+
+// checkTables looks up to which batch everything is in tables.
+func (l *Log) checkTables() error {
+	if err := l.enter(); err != nil {
+		return err
+	}
+	defer l.leave()
+	h, err := tablesHead(l.db)
+	if err != nil {
+		return l.readError(err)
+	}
+	l.waterline.tables.Store(h.commit)
+	return nil
 }

@@ -3,18 +3,19 @@ package pebblestore
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/straw-gateway/straw/server/internal/event"
 )
 
-// benchDraft is an event of about 200 bytes with a raw body of about as many.
+// benchDraft is an event of about 200 bytes with a raw body of 200.
 func benchDraft(id string) *event.Draft {
 	body := make([]byte, 200)
 	for i := range body {
@@ -27,8 +28,16 @@ func benchDraft(id string) *event.Draft {
 	return d
 }
 
-func openBench(b *testing.B, dir string) *Log {
-	l, err := Open(dir, Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+func benchDrafts(n int) []*event.Draft {
+	drafts := make([]*event.Draft, n)
+	for i := range drafts {
+		drafts[i] = benchDraft(fmt.Sprintf("evt_%016x", rand.Uint64()))
+	}
+	return drafts
+}
+
+func openBench(b *testing.B) *Log {
+	l, err := Open(filepath.Join(b.TempDir(), "store"), Options{Logger: quiet})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -40,24 +49,10 @@ func openBench(b *testing.B, dir string) *Log {
 	return l
 }
 
-func BenchmarkAppend(b *testing.B) {
-	for _, callers := range []int{1, 64, 256} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			l := openBench(b, b.TempDir())
-			appendN(b, l, callers, b.N)
-		})
-	}
-}
-
-func appendN(b *testing.B, l *Log, callers, n int) {
-	drafts := make([]*event.Draft, n)
-	for i := range drafts {
-		drafts[i] = benchDraft(fmt.Sprintf("evt_%016x", rand.Uint64()))
-	}
+// each calls do for every number below n, from so many callers.
+func each(callers, n int, do func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	b.ReportAllocs()
-	b.ResetTimer()
 	for range callers {
 		wg.Go(func() {
 			for {
@@ -65,22 +60,62 @@ func appendN(b *testing.B, l *Log, callers, n int) {
 				if i >= int64(n) {
 					return
 				}
-				if _, err := l.Append(context.Background(), drafts[i]); err != nil {
-					b.Error(err)
-					return
-				}
+				do(int(i))
 			}
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 }
 
+// BenchmarkAppend appends new events with random ids.
+func BenchmarkAppend(b *testing.B) {
+	for _, callers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			l, drafts := openBench(b), benchDrafts(b.N)
+			b.ReportAllocs()
+			b.ResetTimer()
+			each(callers, b.N, func(i int) {
+				if _, err := l.Append(context.Background(), drafts[i]); err != nil {
+					b.Error(err)
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkPebbleSet is the limit beside it: one synced Set of the same bytes per event, and nothing else.
+func BenchmarkPebbleSet(b *testing.B) {
+	for _, callers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			l, drafts := openBench(b), benchDrafts(b.N)
+			b.ReportAllocs()
+			b.ResetTimer()
+			each(callers, b.N, func(i int) {
+				key := makeSequenceKey(keyEvent, event.Sequence(i+1))
+				if err := l.db.Set(key[:], append(drafts[i].Encoded, drafts[i].Raw...), pebble.Sync); err != nil {
+					b.Error(err)
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			b.StopTimer()
+			if err := l.db.DeleteRange([]byte{keyEvent}, []byte{keyEvent + 1}, pebble.Sync); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// BenchmarkRead reads everything, on one goroutine, from tables.
 func BenchmarkRead(b *testing.B) {
-	l := openBench(b, b.TempDir())
+	l := openBench(b)
 	const n = 200_000
-	fill(b, l, n)
-	if err := l.db.Flush(); err != nil {
+	each(256, n, func(i int) {
+		if _, err := l.Append(context.Background(), benchDraft(fmt.Sprintf("evt_%016x", i))); err != nil {
+			b.Error(err)
+		}
+	})
+	if err := l.flush(); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
@@ -98,25 +133,4 @@ func BenchmarkRead(b *testing.B) {
 		at = seg.Through()
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
-// fill appends n events with time-ordered ids.
-func fill(b *testing.B, l *Log, n int) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range 256 {
-		wg.Go(func() {
-			for {
-				i := next.Add(1)
-				if i > int64(n) {
-					return
-				}
-				if _, err := l.Append(context.Background(), benchDraft(fmt.Sprintf("evt_%016x", i))); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -131,9 +131,9 @@ func TestPowerCutAtEveryStep(t *testing.T) {
 
 // A cut is what a power cut leaves.
 type cut struct {
-	fs     *crashFS
+	fs      *crashFS
 	witness *witness
-	op     string
+	op      string
 }
 
 func (c cut) check(t *testing.T, when string) {

@@ -169,6 +169,7 @@ func TestSyncFails(t *testing.T) {
 // TestSyncStalls lets the disk hang. Callers leave when their time is up, later ones are refused as soon as the queue is
 // full, nothing piles up, and once the disk goes on, so does the log.
 func TestSyncStalls(t *testing.T) {
+	const calls = 10_000
 	stalling := &stallFS{FS: vfs.NewMem()}
 	o := small(stalling)
 	o.MaxWaiting = 300
@@ -176,8 +177,8 @@ func TestSyncStalls(t *testing.T) {
 	defer mustClose(t, l)
 	held, release := stalling.stall()
 	ctx, cancel := context.WithCancelCause(context.Background())
-	results := make(chan error, 2000)
-	for n := range 2000 {
+	results := make(chan error, calls)
+	for n := range calls {
 		go func() {
 			_, err := l.Append(ctx, draft(n))
 			results <- err
@@ -186,7 +187,7 @@ func TestSyncStalls(t *testing.T) {
 	<-held
 	// At most what is in flight and what may wait is still there; all others have been refused at once.
 	waiting := maxInFlight*groupCalls + o.MaxWaiting
-	for range 2000 - waiting {
+	for range calls - waiting {
 		if err := <-results; !errors.Is(err, event.ErrOverloaded) {
 			t.Fatalf("append: %v", err)
 		}
@@ -202,16 +203,16 @@ func TestSyncStalls(t *testing.T) {
 	}
 	release()
 	var duplicates int
-	for n := range 2000 {
+	for n := range calls {
 		r := retry(t, l, draft(n))
 		if r.Duplicate {
 			duplicates++
 		}
 	}
-	if duplicates == 0 || l.Bounds().Head != 2000 {
+	if duplicates == 0 || l.Bounds().Head != calls {
 		t.Fatalf("%d of what timed out was stored, the head is %d", duplicates, l.Bounds().Head)
 	}
-	if got := readAll(t, l); got != 2000 {
+	if got := readAll(t, l); got != calls {
 		t.Fatalf("%d events are there", got)
 	}
 }

@@ -40,7 +40,7 @@ type Log struct {
 	types    event.Types // of the durable events
 
 	queue *queue
-	// slots has an element for each batch in flight, from being taken to being answered.
+	// slots has elements for each batch in flight, from being taken to being answered.
 	slots chan struct{}
 	// applied hands batches from the appender to the publisher, in order.
 	applied  chan *group
@@ -75,8 +75,13 @@ type Log struct {
 
 var _ store.Log = (*Log)(nil)
 
-// maxInFlight bounds the batches between being taken and being answered.
-const maxInFlight = 4
+// maxInFlight bounds the batches between being taken and being answered, of which each stands for so many bytes. There must be
+// enough of them for all that comes in during a sync, in batches as small as they may be, to be written before the next one
+// begins; what is late waits for the one after.
+const (
+	maxInFlight = 32
+	slotBytes   = 512 << 10
+)
 
 // Identity names the store.
 func (l *Log) Identity() event.Identity { return l.identity }
@@ -113,10 +118,9 @@ func (l *Log) leave() { l.reading.RUnlock() }
 // leave Pebble as it is, with the directory locked until the process ends.
 func (l *Log) Close() error {
 	l.stop()
-	l.background.Wait()
 	l.queue.close()
-	if !l.drained() {
-		return l.Err()
+	if err := l.inPebble(l.drain); err != nil {
+		return err
 	}
 	l.reading.Lock()
 	defer l.reading.Unlock()
@@ -130,6 +134,16 @@ func (l *Log) Close() error {
 	return l.Err()
 }
 
+// drain waits until every batch is answered and the background work has ended, and leaves the waterline as it is then.
+func (l *Log) drain() error {
+	l.background.Wait()
+	<-l.finished
+	if l.Err() == nil && l.checkTables() == nil {
+		l.waterline.write(l.durableCommit.Load())
+	}
+	return nil
+}
+
 // flush writes what is in memory to tables.
 func (l *Log) flush() error {
 	if err := l.enter(); err != nil {
@@ -137,22 +151,6 @@ func (l *Log) flush() error {
 	}
 	defer l.leave()
 	return l.inPebble(l.db.Flush)
-}
-
-// drained waits until every batch is answered; false if that won't happen.
-func (l *Log) drained() bool {
-	select {
-	case <-l.finished:
-		return true
-	case <-l.failure.failed:
-	}
-	select {
-	case <-l.finished:
-		return true
-	case <-l.hanging:
-	case <-time.After(l.opts.patience):
-	}
-	return false
 }
 
 // release closes the database and gives the directory free.

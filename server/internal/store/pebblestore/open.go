@@ -61,7 +61,11 @@ func (l *Log) open() error {
 		return errors.Join(err, l.waterline.close(), l.release())
 	}
 	l.start()
-	return l.finishRetention()
+	if err := errors.Join(l.checkTables(), l.finishRetention()); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	l.waterline.write(l.durableCommit.Load())
+	return nil
 }
 
 // absolute makes a directory of the disk absolute: Pebble tells directories apart by name.
@@ -86,7 +90,7 @@ func (l *Log) openDB() error {
 		l.db, err = l.openPebble(false)
 	}
 	if err != nil {
-		return errors.Join(err, lock.Close())
+		return errors.Join(l.asCorrupt(err), lock.Close())
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func (l *Log) runPublisher() {
 		if err == nil && g.commit > 0 {
 			l.waterline.write(g.commit)
 		}
-		<-l.slots
+		l.freeSlots(g.slots())
 	}
 }
 

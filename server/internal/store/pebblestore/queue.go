@@ -118,29 +118,35 @@ func (q *queue) addPause(f func()) (*group, error) {
 	return g, nil
 }
 
-// take waits for a group and removes it. It returns nil once the queue is closed and empty.
-func (q *queue) take() *group {
-	for {
-		g, more := q.first()
-		if g != nil || !more {
-			return g
-		}
+// take waits for a group and removes it. It returns nil once the queue is closed and empty. Between the two it calls pause.
+func (q *queue) take(pause func()) *group {
+	for q.idle() {
 		<-q.ready
 	}
+	pause()
+	return q.first()
 }
 
-func (q *queue) first() (g *group, more bool) {
+// idle reports whether there is nothing to take yet.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.groups) == 0 && !q.closed
+}
+
+// first removes the oldest group; nil if there is none.
+func (q *queue) first() *group {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.groups) == 0 {
-		return nil, !q.closed
+		return nil
 	}
-	g = q.groups[0]
+	g := q.groups[0]
 	q.groups[0] = nil
 	q.groups = q.groups[1:]
 	q.calls -= len(g.calls)
 	q.bytes -= int64(g.bytes)
-	return g, true
+	return g
 }
 
 // close refuses what comes later; what waits is still taken.

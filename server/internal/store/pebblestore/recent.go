@@ -69,20 +69,26 @@ func onlyTables(o pebble.IterOptions) *pebble.IterOptions {
 	return &o
 }
 
-// flushedHead is the newest event that lies in tables, with all before it: every batch writes the head record.
+// flushedHead is the newest event that lies in tables, with all before it.
 func flushedHead(db *pebble.DB) (event.Sequence, error) {
+	h, err := tablesHead(db)
+	return h.seq, err
+}
+
+// tablesHead is the head record of the newest batch that lies in tables, with all before it: every batch writes one. It is
+// zero if there is none.
+func tablesHead(db *pebble.DB) (head, error) {
 	iter, err := db.NewIter(onlyTables(pebble.IterOptions{LowerBound: []byte{keyHead}, UpperBound: []byte{keyHead + 1}}))
 	if err != nil {
-		return 0, err
+		return head{}, err
 	}
 	defer iter.Close()
 	if !iter.First() {
-		return 0, iter.Error()
+		return head{}, iter.Error()
 	}
 	value, err := iter.ValueAndErr()
 	if err != nil {
-		return 0, err
+		return head{}, err
 	}
-	h, err := decodeHead(value)
-	return h.seq, err
+	return decodeHead(value)
 }
