@@ -1,4 +1,5 @@
-// Package juicebox is about Juicebox's side of things: what its quota warnings say of its own API.
+// Package juicebox is about Juicebox's side of things: its own API, and what its quota warnings say of that. While the quota is
+// used up, calls are held.
 //
 // It never receives webhooks; that is ingest's work.
 package juicebox
