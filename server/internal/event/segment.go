@@ -23,7 +23,7 @@ const (
 
 // SegmentSize is how many bytes a segment holds; an event that is larger has a segment to itself. A blocked reader pins three
 // (two that its transport has taken, and one that it is handing over), so this bounds what it costs.
-const SegmentSize = 40 << 10
+const SegmentSize = 32 << 10
 
 // segmentEntries bounds the entries of a shared segment, which are allocated at once.
 const segmentEntries = 256
