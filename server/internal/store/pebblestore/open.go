@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -276,12 +277,24 @@ func (l *Log) restoreCounts(t *totals) error {
 		return fmt.Errorf("%w: %v", event.ErrCorrupt, err)
 	}
 	t.byType = append([]uint64{}, mark.byType...)
-	for seq := max(mark.seq, event.Sequence(l.floor.Load())) + 1; seq <= t.seq; seq++ {
-		h, _, err := l.load(seq)
-		if err != nil {
-			return err
+	first := max(mark.seq, event.Sequence(l.floor.Load())) + 1
+	iter, err := l.sequenceIter(keyEvent, first, t.seq)
+	if err != nil {
+		return err
+	}
+	defer iter.Close()
+	valid := iter.First()
+	for seq := first; seq <= t.seq; seq++ {
+		key := makeSequenceKey(keyEvent, seq)
+		if !valid || !bytes.Equal(iter.Key(), key[:]) {
+			return errors.Join(iter.Error(), fmt.Errorf("%w: event %d is missing", event.ErrCorrupt, seq))
+		}
+		h, _, ok := splitEvent(iter.Value())
+		if !ok {
+			return badEvent(seq)
 		}
 		t.count(h.typ)
+		valid = iter.Next()
 	}
 	return nil
 }

@@ -119,8 +119,14 @@ func expected(t TB, l store.Log, d *event.Draft, seq event.Sequence) item {
 // readAll reads everything wanted from a position to the head as it is at the beginning.
 func readAll(t TB, l store.Log, after event.Sequence, want func(event.TypeNumber) bool) []item {
 	t.Helper()
-	var items []item
-	for head := l.Bounds().Head; after < head; {
+	items, _ := readThrough(t, l, after, l.Bounds().Head, want)
+	return items
+}
+
+// readThrough reads everything wanted from a position to at least another. It returns how far it came.
+func readThrough(t TB, l store.Log, after, through event.Sequence, want func(event.TypeNumber) bool) (items []item, at event.Sequence) {
+	t.Helper()
+	for after < through {
 		seg, err := l.Read(context.Background(), after, want)
 		if err != nil {
 			t.Fatalf("read after %d: %v", after, err)
@@ -131,7 +137,7 @@ func readAll(t TB, l store.Log, after event.Sequence, want func(event.TypeNumber
 		items = append(items, decode(t, l, seg)...)
 		after = seg.Through()
 	}
-	return items
+	return items, after
 }
 
 // decode returns a segment's events, and checks what the segment says of them.
