@@ -232,7 +232,9 @@ func TestGap(t *testing.T) {
 // A position from an earlier run doesn't make the first refusal look like a reconnect.
 func TestTooManyStreamsWithASavedCursor(t *testing.T) {
 	g := newGateway(3)
-	g.refuse = func(int, *strawv1.SubscribeRequest) error { return failure(codes.ResourceExhausted, "TOO_MANY_STREAMS", nil) }
+	g.refuse = func(int, *strawv1.SubscribeRequest) error {
+		return failure(codes.ResourceExhausted, "TOO_MANY_STREAMS", nil)
+	}
 	last := drain(t, g.start(t), straw.SubscribeOptions{CursorStore: &memoryStore{cursor: "c1"}})
 	if straw.ReasonOf(last) != strawv1.ErrorReason_TOO_MANY_STREAMS || len(g.starts()) != 1 {
 		t.Errorf("ended with %v after %d calls", last, len(g.starts()))
