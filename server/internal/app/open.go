@@ -85,6 +85,9 @@ func (g *gateway) openAPI() (err error) {
 	g.api = rpc.NewServer(rpc.Options{
 		Log: g.log, Engine: "pebble", Hub: g.hub, Streams: g.streams, Subscriptions: g.subscriptions, Secrets: g.secrets, Quota: g.quota,
 		Exports: g.exports, Blobs: g.blobs, Fetcher: g.fetcher,
+		Juicebox: juicebox.NewClient(juicebox.Options{
+			URL: g.config.JuiceboxAPIURL, Key: g.config.JuiceboxAPIKey.Reveal(), Latest: g.quota.Latest, Logger: g.logger,
+		}),
 		Version: g.options.Version, Logger: g.logger,
 	})
 	inProcess := bufconn.Listen(inProcessBuffer)

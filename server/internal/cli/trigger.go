@@ -59,7 +59,8 @@ func (p *program) trigger() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := postWebhook(c.Context(), p.webhookURL(f.url), set.First(), body)
+		secret, _ := set.First()
+		a, err := postWebhook(c.Context(), p.webhookURL(f.url), secret, body)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ var secretFlags = []string{"webhook-secret", "webhook-secrets-file"}
 
 func (p *program) webhook() *cobra.Command {
 	c := &cobra.Command{Use: "webhook", Short: "Work with webhooks"}
-	c.AddCommand(p.webhookVerify())
+	c.AddCommand(p.webhookRegister(), p.webhookVerify())
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -14,6 +15,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/export"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/juicebox"
 	"github.com/straw-gateway/straw/server/internal/stream"
 )
 
@@ -44,7 +46,7 @@ func answer(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
-	for _, explain := range []func(error) error{explainRequest, explainPosition, explainStore} {
+	for _, explain := range []func(error) error{explainRequest, explainPosition, explainUpstream, explainStore} {
 		if s := explain(err); s != nil {
 			return s
 		}
@@ -126,6 +128,25 @@ func notAvailable(id string, state strawv1.Export_State) error {
 	}
 	return fail(codes.FailedPrecondition, strawv1.ErrorReason_EXPORT_NOT_AVAILABLE, map[string]string{"id": id, "state": state.String()},
 		"export %q is %s: %s", id, state, advice[state])
+}
+
+// explainUpstream deals with Juicebox's API.
+func explainUpstream(err error) error {
+	if held, ok := errors.AsType[*juicebox.HeldError](err); ok {
+		return fail(codes.ResourceExhausted, strawv1.ErrorReason_UPSTREAM_HELD,
+			map[string]string{"until": held.Until.UTC().Format(time.RFC3339)}, "%v; try again then", held)
+	}
+	if rejected, ok := errors.AsType[*juicebox.RejectedError](err); ok {
+		return fail(codes.FailedPrecondition, strawv1.ErrorReason_UPSTREAM_REJECTED,
+			map[string]string{"status": fmt.Sprint(rejected.Status)}, "%v", rejected)
+	}
+	switch {
+	case errors.Is(err, juicebox.ErrNoKey):
+		return fail(codes.FailedPrecondition, strawv1.ErrorReason_UPSTREAM_REJECTED, nil, "%v", err)
+	case errors.Is(err, juicebox.ErrUnreachable):
+		return fail(codes.Unavailable, strawv1.ErrorReason_UPSTREAM_UNREACHABLE, nil, "%v", err)
+	}
+	return nil
 }
 
 func explainStore(err error) error {

@@ -174,7 +174,8 @@ func TestGetStatus(t *testing.T) {
 	}
 }
 
-func TestWhatComesLaterIsUnimplemented(t *testing.T) {
+// A gateway that was built without a part says so, instead of failing.
+func TestWhatIsLeftOutIsUnimplemented(t *testing.T) {
 	a := newAPI(t, setup{})
 	_, create := strawv1.NewSubscriptionServiceClient(a.conn).GetSubscription(t.Context(), &strawv1.GetSubscriptionRequest{Id: "a"})
 	_, export := strawv1.NewExportServiceClient(a.conn).GetExport(t.Context(), &strawv1.GetExportRequest{Id: "a"})

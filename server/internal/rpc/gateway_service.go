@@ -40,6 +40,7 @@ func (s *gatewayService) GetStatus(context.Context, *strawv1.GetStatusRequest) (
 		ConflictCount:      stats.Conflicts,
 		Secrets:            s.secrets(),
 		LatestQuotaWarning: s.Quota.Latest(),
+		JuiceboxHoldUntil:  s.holdUntil(),
 		StreamCount:        int64(s.streams.count()),
 	}, nil
 }

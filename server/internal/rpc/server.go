@@ -57,13 +57,17 @@ type Options struct {
 	Exports store.Exports
 	Blobs   blob.Blobs
 	Fetcher Refetcher
+	// Juicebox is called to register webhooks; without it that is unimplemented.
+	Juicebox Juicebox
 	// MaxStreams bounds the streams of one caller; zero means DefaultMaxStreams.
 	MaxStreams int
 }
 
-// Secrets tells of the webhook secrets without giving them away.
+// Secrets are the webhook secrets. Status tells of them without giving them away.
 type Secrets interface {
 	Status() []signature.Status
+	// First returns the first secret, which new registrations are signed with, and its fingerprint.
+	First() (secret, fingerprint string)
 }
 
 // Quota tells of the newest quota.warning event; nil if there is none.

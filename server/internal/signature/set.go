@@ -103,8 +103,12 @@ func (s *Set) Verify(header []string, body []byte) (fingerprint string, err erro
 	return match.fingerprint, nil
 }
 
-// First is the secret that the gateway gives to Juicebox when it registers itself. It must not be shown.
-func (s *Set) First() string { return string((*s.secrets.Load())[0].key) }
+// First is the secret that the gateway gives to Juicebox when it registers itself, and its fingerprint. The secret must not be
+// shown.
+func (s *Set) First() (secret, fingerprint string) {
+	first := (*s.secrets.Load())[0]
+	return string(first.key), first.fingerprint
+}
 
 // Status describes the secrets in their configured order: the given ones, then the file's.
 func (s *Set) Status() []Status {

@@ -146,8 +146,8 @@ func TestStatus(t *testing.T) {
 	if diff := cmp.Diff(want, s.Status()); diff != "" {
 		t.Errorf("before any use (-want +got):\n%s", diff)
 	}
-	if s.First() != "new" {
-		t.Errorf("First = %q", s.First())
+	if secret, fingerprint := s.First(); secret != "new" || fingerprint != s.Status()[0].Fingerprint {
+		t.Errorf("First = %q, %q", secret, fingerprint)
 	}
 
 	before := time.Now().Truncate(time.Second)
