@@ -102,6 +102,7 @@ func download(t *testing.T, c *straw.Client, o straw.DownloadOptions) ([]byte, e
 var unavailable = status.Error(codes.Unavailable, "the connection was lost")
 
 func TestDownload(t *testing.T) {
+	t.Parallel()
 	file := bytes.Repeat([]byte("0123456789"), 12_345)
 	cuts := map[string]func(call int) (int, error){
 		"at once":         nil,

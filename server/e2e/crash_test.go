@@ -61,11 +61,9 @@ func (c *crash) round(t *testing.T, round int) {
 	stop := make(chan struct{})
 	var senders sync.WaitGroup
 	for sender := range crashSenders {
-		senders.Add(1)
-		go func() {
-			defer senders.Done()
+		senders.Go(func() {
 			c.send(g, round, sender, stop)
-		}()
+		})
 	}
 	c.await(t, g, before+minPerRound+c.random.IntN(400))
 	g.kill()

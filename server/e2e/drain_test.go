@@ -76,9 +76,7 @@ func (g *gateway) loadUntilGone(senders int) (answered func() []string) {
 		done sync.WaitGroup
 	)
 	for sender := range senders {
-		done.Add(1)
-		go func() {
-			defer done.Done()
+		done.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
 			defer client.CloseIdleConnections()
 			for n := 0; ; n++ {
@@ -93,7 +91,7 @@ func (g *gateway) loadUntilGone(senders int) (answered func() []string) {
 					mu.Unlock()
 				}
 			}
-		}()
+		})
 	}
 	return func() []string {
 		done.Wait()

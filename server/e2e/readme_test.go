@@ -71,7 +71,9 @@ func follow(t *testing.T, cmd *exec.Cmd, meanwhile func(), texts ...string) {
 		_ = cmd.Process.Kill() // most of them would go on forever
 		for range lines {
 		}
-		<-exited
+		if err := <-exited; err == nil {
+			t.Logf("%v ended by itself", cmd.Args)
+		}
 	}()
 	var seen []string
 	tick := time.NewTicker(200 * time.Millisecond)

@@ -130,7 +130,7 @@ func (g *gateway) run(ctx context.Context) error {
 		func() error { return g.hub.Run(work) },
 		func() error { return g.quota.Run(work) },
 		func() error { return g.fetcher.Run(work) },
-		func() error { g.secrets.Watch(work, g.logger); return nil },
+		func() error { return g.secrets.Watch(work, g.logger) },
 		func() error { return g.watchStore(work) },
 		func() error { return g.api.Serve(g.inProcess) },
 		func() error { return g.api.Serve(g.grpcListener) },

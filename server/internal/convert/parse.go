@@ -134,7 +134,7 @@ func tooDeep(body []byte) bool {
 
 // explain puts a parser's error into a sentence.
 func explain(err error) string {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return "The body is empty."
 	}
 	var syntax *jsontext.SyntacticError

@@ -391,11 +391,10 @@ func TestFetcherKeepsGenerationsApart(t *testing.T) {
 	h.announce("evt_2", "exp_1", link(host))
 	second := h.settled("exp_1", 2)
 	version.Store(2)
-	third, err := h.fetcher.Refetch(t.Context(), "exp_1")
-	if err != nil {
+	if _, err := h.fetcher.Refetch(t.Context(), "exp_1"); err != nil {
 		t.Fatal(err)
 	}
-	third = h.settled("exp_1", 3)
+	third := h.settled("exp_1", 3)
 	rest, err := io.ReadAll(r)
 	if err != nil || strings.Trim(string(begun)+string(rest), "0") != "" || len(rest) != 1<<20-1000 {
 		t.Errorf("the first generation's reader got %d more bytes, %v", len(rest), err)

@@ -142,11 +142,12 @@ func (o *outcomes) nth(t *testing.T, n int) string {
 	return got
 }
 
-func (o *outcomes) count(outcome ingest.Outcome) (n int) {
+// stored counts the events that were stored.
+func (o *outcomes) stored() (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, text := range o.all {
-		if text == string(outcome) {
+		if text == string(ingest.Stored) {
 			n++
 		}
 	}

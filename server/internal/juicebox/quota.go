@@ -7,6 +7,7 @@ package juicebox
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -121,8 +122,8 @@ func (q *Quota) read(ctx context.Context, selection *filter.Selection, pos event
 // newest returns a segment's last warning; nil if it has none.
 func newest(selection *filter.Selection, seg *event.Segment) (*strawv1.Event, error) {
 	entries := seg.View()
-	for i := len(entries) - 1; i >= 0; i-- {
-		if !selection.MayWant(entries[i].Type) {
+	for i, entrie := range slices.Backward(entries) {
+		if !selection.MayWant(entrie.Type) {
 			continue
 		}
 		e, err := seg.Decode(i)

@@ -8,6 +8,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"strings"
@@ -33,7 +34,8 @@ func (s *Set) Explain(header []string, body []byte) Explanation {
 	if err == nil {
 		return Explanation{true, fingerprint, "", "The signature verifies with the secret " + fingerprint + "."}
 	}
-	e := Explanation{Cause: err.(Cause)}
+	e := Explanation{}
+	errors.As(err, &e.Cause) // Verify has no other errors
 	switch e.Cause {
 	case Missing:
 		e.Detail = "There is no " + Header + " header, or it is empty."

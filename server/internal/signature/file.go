@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -44,7 +45,7 @@ func (s *Set) reload() (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("webhook secrets file %s: %w", s.path, err)
 	}
-	if err := s.use(append(s.static[:len(s.static):len(s.static)], listed...)); err != nil {
+	if err := s.use(append(slices.Clip(s.static), listed...)); err != nil {
 		return false, fmt.Errorf("webhook secrets file %s: %w", s.path, err)
 	}
 	s.content = digest

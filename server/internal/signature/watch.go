@@ -54,7 +54,8 @@ func (s *Set) follow(ctx context.Context, log *slog.Logger, w *fsnotify.Watcher,
 		case <-ctx.Done():
 			return
 		case <-w.Events:
-		case <-w.Errors: // events were lost
+		case err := <-w.Errors:
+			log.Debug("file changes were missed; the webhook secrets are read again", "error", err)
 		case <-settled:
 			settled = nil
 			reader.read()

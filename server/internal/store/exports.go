@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -102,10 +103,5 @@ func ExportMayBecome(from, to strawv1.Export_State) bool {
 	if from == to {
 		return true
 	}
-	for _, next := range becomes[from] {
-		if next == to {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(becomes[from], to)
 }

@@ -262,7 +262,7 @@ func (r *relay) cutAfter(bytes int64) {
 
 func (r *relay) pass(client net.Conn) {
 	defer client.Close()
-	upstream, err := net.Dial("unix", r.socket) //nolint:noctx // it ends with the client's connection
+	upstream, err := net.Dial("unix", r.socket)
 	if err != nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -135,8 +136,7 @@ func (l *Log) resolve(g *group) ([]record, error) {
 		}
 		r, found, err := a.dedup.find(c.draft)
 		if err != nil {
-			a.dedup.end()
-			return nil, err
+			return nil, errors.Join(err, a.dedup.end())
 		}
 		if found {
 			c.receipt = r

@@ -31,8 +31,8 @@ func TestBackup(t *testing.T) {
 				t.Fatal(err)
 			}
 			stop := load(t, l, g, 10_000)
-			for _, copy := range []string{"a", "deep/er/b", "c"} {
-				checkBackup(t, l, g, fs, fs.PathJoin(dir, copy))
+			for _, to := range []string{"a", "deep/er/b", "c"} {
+				checkBackup(t, l, g, fs, fs.PathJoin(dir, to))
 			}
 			stop()
 		})

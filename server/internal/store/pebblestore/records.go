@@ -20,8 +20,6 @@ type header struct {
 	order int64
 }
 
-const maxHeader = 2*binary.MaxVarintLen64 + 8
-
 func (h header) append(b []byte) []byte {
 	kind := uint64(h.typ) << 1
 	if h.unrecognized {

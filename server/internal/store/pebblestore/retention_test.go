@@ -14,11 +14,8 @@ import (
 // TestRetentionLimits removes by each limit, and by what is held.
 func TestRetentionLimits(t *testing.T) {
 	const events = 10 * markEvery
-	size := int64(0) // of one event
-	{
-		d := draft(events / 2)
-		size = int64(len(d.Encoded) + len(d.Raw))
-	}
+	one := draft(events / 2)
+	size := int64(len(one.Encoded) + len(one.Raw))
 	second := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Second) }
 	held := func(at event.Sequence) func() event.Sequence { return func() event.Sequence { return at } }
 	for name, c := range map[string]struct {

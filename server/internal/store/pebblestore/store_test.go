@@ -2,7 +2,6 @@ package pebblestore
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -16,7 +15,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/store/storetest"
 )
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // small makes memtables rotate, and tables be merged, within a test.
 func small(fs vfs.FS) Options {

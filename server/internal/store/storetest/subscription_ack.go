@@ -101,10 +101,10 @@ func testNackBackoff(s *shop) {
 	s.append(1)
 	k := s.consume(0)
 	got := k.expect(1, 1)
-	for attempt, wait := range []time.Duration{1, 2, 4, 8, 8, 8} {
+	for attempt, seconds := range []int{1, 2, 4, 8, 8, 8} {
 		s.nack(store.Nack{}, acked, got...)
 		s.nack(store.Nack{}, acked, got...) // counts once
-		s.h.Advance(wait*time.Second - 1)
+		s.h.Advance(time.Duration(seconds)*time.Second - 1)
 		k.nothing()
 		s.h.Advance(1)
 		got = k.expect(int32(attempt+2), 1)

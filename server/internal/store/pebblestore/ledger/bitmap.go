@@ -135,12 +135,12 @@ func (s *settled) nextClear(from event.Sequence) event.Sequence {
 
 func (b *block) nextClear(at uint) uint {
 	for w := at / 64; w < uint(len(b.bits)); w++ {
-		clear := ^b.bits[w]
+		unset := ^b.bits[w]
 		if w == at/64 {
-			clear &= ^uint64(0) << (at % 64)
+			unset &= ^uint64(0) << (at % 64)
 		}
-		if clear != 0 {
-			return w*64 + uint(bits.TrailingZeros64(clear))
+		if unset != 0 {
+			return w*64 + uint(bits.TrailingZeros64(unset))
 		}
 	}
 	return blockBits

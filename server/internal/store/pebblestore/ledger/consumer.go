@@ -58,6 +58,7 @@ func (c *Consumer) Gap() bool {
 	told := c.gap
 	c.gap = c.ledger.gaps
 	c.ledger.gapsTold = c.ledger.gaps
+	c.ledger.position.Gap = false
 	return told != c.gap
 }
 
@@ -96,8 +97,8 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 	c.closed, c.waiting = true, false
 	l.open--
 	l.eligible.remove(c)
-	for i := len(c.picked) - 1; i >= 0; i-- {
-		l.unsend(c.picked[i].Entry.Seq)
+	for _, v := range slices.Backward(c.picked) {
+		l.unsend(v.Entry.Seq)
 	}
 	c.picked = nil
 	for _, lane := range c.lanes {

@@ -51,7 +51,7 @@ func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
 // give picks the next event for a consumer. What is due and what is new take turns, so that neither keeps the other waiting.
 func (l *Ledger) give(c *Consumer, now time.Duration) {
 	fresh := l.room() > 0 && len(l.revived)+len(l.ready) > 0
-	if l.due.n > 0 && !(fresh && l.firsts) {
+	if l.due.n > 0 && (!fresh || !l.firsts) {
 		l.firsts = true
 		e := l.due.head
 		l.due.remove(e)
