@@ -40,6 +40,7 @@ func (d *devRun) places() [][2]string {
 		{"gRPC", reachable(d.addrs.GRPC)},
 		{"REST", http + "/v1/events"},
 		{"SSE", http + "/v1/events:subscribe"},
+		{"exports", http + "/v1/exports"},
 		{"docs", http + "/docs"},
 		{"OpenAPI", http + "/openapi.json"},
 		{"health", http + "/readyz"},
