@@ -41,6 +41,8 @@ type Position struct {
 	Epoch uint32
 	// Expired counts the events that retention took.
 	Expired int64
+	// Gap: nobody was told of the latest ones yet.
+	Gap bool
 	// DeadLetters and DeadBytes are what is on record.
 	DeadLetters, DeadBytes int64
 }
@@ -97,6 +99,9 @@ func New(c Config, p Position) *Ledger {
 	l := &Ledger{
 		Config: c, position: p, written: p, settled: newSettled(), entries: map[event.Sequence]*entry{},
 		scan: p.Floor, scanned: p.Floor, resent: p.Sent, revived: map[event.Sequence]int32{},
+	}
+	if p.Gap {
+		l.gaps = 1
 	}
 	l.nobody = &Consumer{ledger: l}
 	l.consumers = []*Consumer{l.nobody}
@@ -227,6 +232,7 @@ func (l *Ledger) Expire(through event.Sequence) int64 {
 	l.slide()
 	if lost > 0 {
 		l.position.Expired += lost
+		l.position.Gap = true
 		l.gaps++
 	}
 	return lost
