@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/blob"
@@ -46,16 +47,20 @@ func (s *exportService) ListExports(ctx context.Context, req *strawv1.ListExport
 	if !ok {
 		return nil, invalidField("page_token", "it is not the next_page_token of a page with the same states; leave it out to begin again")
 	}
-	size := int(req.GetPageSize())
-	if size == 0 {
-		size = defaultPageSize
+	limit := int(req.GetPageSize())
+	if limit == 0 {
+		limit = defaultPageSize
 	}
-	page, next, err := s.exports.List(ctx, before, size, req.GetStates()...)
+	page, next, err := s.exports.List(ctx, before, limit, req.GetStates()...)
 	if err != nil {
 		return nil, err
 	}
-	resp := &strawv1.ListExportsResponse{}
-	for _, x := range page {
+	resp, size := &strawv1.ListExportsResponse{}, 0
+	for i, x := range page {
+		if size += proto.Size(x.Record); i > 0 && size > maxPageBytes { // ids are a sender's, and may be long
+			next = page[i-1].Number
+			break
+		}
 		resp.Exports = append(resp.Exports, x.Record)
 	}
 	if next != 0 {

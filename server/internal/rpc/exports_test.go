@@ -278,6 +278,32 @@ func TestListAndGetExports(t *testing.T) {
 	}
 }
 
+func TestListOfLongIDs(t *testing.T) {
+	s := newShelf(t)
+	for i := range 9 {
+		s.announce(fmt.Sprint(i)+strings.Repeat("x", 900_000), time.Now().Add(time.Hour))
+	}
+	req, got := &strawv1.ListExportsRequest{}, 0
+	for pages := 1; ; pages++ {
+		page, err := s.client.ListExports(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range page.GetExports() {
+			if want := fmt.Sprint(8 - got); x.GetId()[:1] != want {
+				t.Fatalf("%s comes in place of %s", x.GetId()[:1], want)
+			}
+			got++
+		}
+		if req.PageToken = page.GetNextPageToken(); req.PageToken == "" {
+			if got != 9 || pages < 4 {
+				t.Errorf("%d exports on %d pages", got, pages)
+			}
+			return
+		}
+	}
+}
+
 func TestRefetchExport(t *testing.T) {
 	s := newShelf(t)
 	s.put("exp_1", []byte("x"))
