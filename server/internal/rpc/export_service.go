@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -124,20 +125,32 @@ func sendFile(file *blob.Reader, offset int64, out grpc.ServerStreamingServer[st
 	}
 	info := file.Info()
 	frame := &strawv1.DownloadExportResponse{TotalBytes: info.Size, Sha256: hex.EncodeToString(info.SHA256[:])}
-	buf := make([]byte, min(blob.ChunkSize, info.Size-offset))
 	for sent := false; !sent || offset < info.Size; sent = true {
-		n, err := file.Read(buf)
-		if err != nil && !errors.Is(err, io.EOF) {
+		data, err := readPiece(file, int(min(blob.ChunkSize-offset%blob.ChunkSize, info.Size-offset)))
+		if err != nil {
 			return err
 		}
-		// The frame is encoded before Send returns, so its bytes can be used again.
-		frame.Data, frame.Offset = buf[:n], offset
-		if err := out.Send(frame); err != nil {
+		frame.Offset = offset
+		offset += int64(data.Len())
+		p, err := newPiece(data, frame)
+		if err != nil {
 			return err
 		}
-		offset += int64(n)
+		if err := out.SendMsg(p); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// readPiece reads the n bytes that follow, which lie in one chunk.
+func readPiece(file *blob.Reader, n int) (mem.Buffer, error) {
+	buf := pieces.Get(n)
+	if _, err := io.ReadFull(file, *buf); err != nil {
+		pieces.Put(buf)
+		return nil, err
+	}
+	return mem.NewBuffer(buf, pieces), nil
 }
 
 // open opens an export's newest generation.
