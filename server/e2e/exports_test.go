@@ -122,6 +122,7 @@ func exportScript(t *testing.T, g *gateway, files *files, big made, maxGrowth in
 		}
 		_, err := client.Download(t.Context(), path, straw.DownloadOptions{})
 		note("%v", err)
+		awaitTold(t, g, path) // so that the log's order is one and the same
 	}
 	for _, e := range g.everything(t.Context()) {
 		stored, failed := e.GetExportStored(), e.GetExportFailed()
@@ -131,6 +132,19 @@ func exportScript(t *testing.T, g *gateway, files *files, big made, maxGrowth in
 		t.Errorf("a link's query is in the log:\n%s", g.logs)
 	}
 	return answers
+}
+
+// awaitTold waits until the log tells how an export ended, which comes after its state.
+func awaitTold(t testing.TB, g *gateway, id string) {
+	t.Helper()
+	await(t, "the log doesn't tell of "+id, func() bool {
+		for _, e := range g.everything(context.WithoutCancel(t.Context())) {
+			if e.GetExportStored().GetExportId() == id || e.GetExportFailed().GetExportId() == id {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // awaitExport waits until an export is finished.
