@@ -100,7 +100,7 @@ func (g *gateway) postSamples() {
 	g.t.Helper()
 	for _, body := range []string{
 		`{"id":"readme-%d-1","type":"dataset.updated","data":{"dataset_id":"ds_1"}}`,
-		`{"id":"readme-%d-2","type":"export.ready","data":{"export_id":"exp_1","download_url":"https://exports.juicebox.ai/exp_1"}}`,
+		`{"id":"readme-%d-2","type":"export.ready","data":{"export_id":"exp_1","download_url":"https://exports.invalid/exp_1"}}`,
 		`{"id":"readme-%d-3","type":"quota.warning","data":{"usage_percent":91}}`,
 	} {
 		g.mustPost(fmt.Sprintf(body, time.Now().UnixNano()))
