@@ -44,7 +44,8 @@ func (l *Log) every(ctx context.Context, interval time.Duration, do func() error
 	})
 }
 
-// checkTables looks up to which batch everything is in tables.
+// checkTables looks up to which batch everything is in tables, and how large they are: Pebble walks all its files to tell, too
+// much for whoever asks for Stats.
 func (l *Log) checkTables() error {
 	if err := l.enter(); err != nil {
 		return err
@@ -55,5 +56,6 @@ func (l *Log) checkTables() error {
 		return l.readError(err)
 	}
 	l.waterline.tables.Store(h.commit)
+	l.figures.sized(l.db.Metrics().DiskSpaceUsage())
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 // TestBackup backs the store up under load, several times. Each copy is a prefix of the log that holds all that was
 // acknowledged before, opens on its own, and knows the original's cursors for what they are.
 func TestBackup(t *testing.T) {
+	checkLeaks(t)
 	for name, setup := range map[string]func(t *testing.T) (vfs.FS, string){
 		"memory": func(*testing.T) (vfs.FS, string) { return vfs.NewMem(), "" },
 		"disk":   func(t *testing.T) (vfs.FS, string) { return vfs.Default, t.TempDir() },
@@ -104,6 +105,7 @@ func checkLineage(t *testing.T, l, c *Log, shared event.Sequence) {
 
 // TestBackupOfBackup restores a copy, goes on with it, and copies that: cursors of all three are known.
 func TestBackupOfBackup(t *testing.T) {
+	checkLeaks(t)
 	fs := vfs.NewMem()
 	first := mustOpen(t, "store", small(fs))
 	var cursors []string
@@ -130,6 +132,7 @@ func TestBackupOfBackup(t *testing.T) {
 
 // TestBackupFails leaves the store as it was, and nothing that looks like a backup.
 func TestBackupFails(t *testing.T) {
+	checkLeaks(t)
 	mem := vfs.NewMem()
 	var failing atomic.Bool
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {

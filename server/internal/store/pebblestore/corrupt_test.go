@@ -100,12 +100,12 @@ func mustRefuse(t *testing.T, fs vfs.FS, what, name string) {
 // TestFlippedLog flips a bit at places all over the write-ahead log. Wherever an acknowledged event would be lost, the store
 // refuses to open, the very last record included: the waterline knows of it.
 func TestFlippedLog(t *testing.T) {
-	left, g := killed(t, 300)
+	left, g := killed(t, 120)
 	logs := files(t, left, ".log")
 	last := logs[len(logs)-1]
 	data := contents(t, left, last)
 	end := len(data)
-	for at := 0; at < end; at += 1 + at%97 {
+	for at := 0; at < end; at += 1 + at%131 {
 		fs := copyFS(t, left)
 		flipped := slices.Clone(data)
 		flipped[at] ^= 1 << (at % 8)
@@ -120,7 +120,7 @@ func TestFlippedLog(t *testing.T) {
 // TestFlippedLogAfterPowerCut is the same without a waterline. Only what nothing later vouches for can then pass for a torn
 // tail: the last record.
 func TestFlippedLogAfterPowerCut(t *testing.T) {
-	left, _ := killed(t, 300)
+	left, _ := killed(t, 120)
 	write(t, left, "store/"+waterlineFile, nil)
 	logs := files(t, left, ".log")
 	last := logs[len(logs)-1]
@@ -139,7 +139,7 @@ func TestFlippedLogAfterPowerCut(t *testing.T) {
 			continue
 		}
 		opened++
-		if head := l.Bounds().Head; head != 299 {
+		if head := l.Bounds().Head; head != 119 {
 			t.Fatalf("a bit flipped at %d of %d: the store opens with %d events", at, len(data), head)
 		}
 		mustClose(t, l)
@@ -196,7 +196,7 @@ func TestTornLog(t *testing.T) {
 		acked *witness
 	}
 	var states []state
-	for i := range 40 {
+	for i := range 15 {
 		if err := g.append(context.Background(), l, i); err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func TestTornLog(t *testing.T) {
 		logs := files(t, states[i].fs, ".log")
 		name := logs[len(logs)-1]
 		before, after := contents(t, states[i].fs, name), contents(t, states[i+1].fs, name)
-		for cutAt := len(before); cutAt < len(after); cutAt += 7 {
+		for cutAt := len(before); cutAt < len(after); cutAt += 23 {
 			fs := copyFS(t, states[i].fs)
 			write(t, fs, name, append(slices.Clone(after[:cutAt]), make([]byte, (cutAt%2)*512)...))
 			l := mustOpen(t, "store", small(fs))
@@ -278,7 +278,7 @@ func TestFlippedTable(t *testing.T) {
 	mem := newCrashFS()
 	l := mustOpen(t, "store", small(mem))
 	g := newWitness()
-	appendMany(t, l, g, 0, 5000)
+	appendMany(t, l, g, 0, 2000)
 	if err := l.flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestFlippedTable(t *testing.T) {
 	found := 0
 	for _, name := range files(t, mem, ".sst") {
 		data := contents(t, mem, name)
-		for at := 10; at < len(data); at += 1 + len(data)/7 {
+		for at := 10; at < len(data); at += 1 + len(data)/5 {
 			fs := copyFS(t, mem)
 			flipped := slices.Clone(data)
 			flipped[at] ^= 1 << (at % 8)

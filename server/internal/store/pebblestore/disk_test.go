@@ -14,6 +14,7 @@ import (
 // TestDiskFull fills the disk: appends are refused before Pebble runs out, all else goes on, and appends do again as soon
 // as there is room.
 func TestDiskFull(t *testing.T) {
+	checkLeaks(t)
 	fs := vfs.NewMem()
 	o := small(fs)
 	o.MinFreeBytes = 10 << 20

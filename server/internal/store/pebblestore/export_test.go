@@ -11,7 +11,7 @@ import (
 
 func TestExports(t *testing.T) {
 	storetest.RunExports(t, func(t *testing.T) storetest.ExportsHarness {
-		h := harness(t, vfs.NewMem(), "store")
+		h := harness(vfs.NewMem(), "store")
 		return func(t storetest.TB) (store.Log, store.Exports) {
 			l := h.Open(t, storetest.Setup{})
 			e, err := OpenExports(l.(*Log))

@@ -53,7 +53,7 @@ func TestEveryFault(t *testing.T) {
 		o := small(errorfs.Wrap(fs, f))
 		// Pebble panics when it fails to open after it has begun to merge tables.
 		o.still, o.patience = true, 10*time.Millisecond
-		err := shortLife(o, g)
+		err := shortLife(o, g, 100)
 		if f.op.Load() == nil {
 			if err != nil {
 				t.Fatalf("without a fault: %v", err)
@@ -62,7 +62,7 @@ func TestEveryFault(t *testing.T) {
 		}
 		f.check(t, fs, g, err)
 	}
-	if n < 200 {
+	if n < 150 {
 		t.Fatalf("only %d faults were tried", n)
 	}
 }
@@ -79,7 +79,7 @@ func TestFaultUnderLoad(t *testing.T) {
 		o.patience = 10 * time.Millisecond
 		l := mustOpen(t, "store", o)
 		f.healed.Store(false)
-		err := live(l, g, 0)
+		err := live(l, g, 0, 2*markEvery)
 		if err == nil {
 			err = l.inPebble(func() error { return l.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false) })
 		}
@@ -169,6 +169,7 @@ func TestSyncFails(t *testing.T) {
 // TestSyncStalls lets the disk hang. Callers leave when their time is up, later ones are refused as soon as the queue is
 // full, nothing piles up, and once the disk goes on, so does the log.
 func TestSyncStalls(t *testing.T) {
+	checkLeaks(t)
 	const calls = 10_000
 	stalling := &stallFS{FS: vfs.NewMem()}
 	o := small(stalling)

@@ -3,7 +3,6 @@ package pebblestore
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/straw-gateway/straw/server/internal/store"
 )
@@ -13,8 +12,6 @@ type figures struct {
 	mu    sync.Mutex
 	stats store.Stats
 	bytes uint64 // encoded events and raw bodies ever appended
-	// sized is when the size was last asked for: Pebble walks all its files to tell it.
-	sized time.Time
 }
 
 // Stats returns the log's figures.
@@ -22,10 +19,6 @@ func (l *Log) Stats() store.Stats {
 	f := &l.figures
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); now.Sub(f.sized) > time.Second && l.failure.get() == nil && l.enter() == nil {
-		f.sized, f.stats.SizeBytes = now, int64(l.db.Metrics().DiskSpaceUsage())
-		l.leave()
-	}
 	s := f.stats
 	s.ByType = slices.Clone(s.ByType)
 	if p := l.disk.problem.Load(); p != nil {
@@ -77,6 +70,13 @@ func (f *figures) call(c *call) {
 			f.stats.Unrecognized++
 		}
 	}
+}
+
+// sized tells what the store takes on disk.
+func (f *figures) sized(bytes uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stats.SizeBytes = int64(bytes)
 }
 
 func (f *figures) storedBytes() uint64 {

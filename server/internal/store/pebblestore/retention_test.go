@@ -78,6 +78,7 @@ func appendOrdered(t *testing.T, l *Log, n int) {
 
 // TestRetentionFrees checks that removed events leave the disk.
 func TestRetentionFrees(t *testing.T) {
+	checkLeaks(t)
 	fs := vfs.NewMem()
 	o := small(fs)
 	l := mustOpen(t, "store", o)

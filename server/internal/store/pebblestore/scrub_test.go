@@ -19,7 +19,7 @@ import (
 func TestScrub(t *testing.T) {
 	mem := newCrashFS()
 	l := mustOpen(t, "store", small(mem))
-	appendMany(t, l, newWitness(), 0, 5000)
+	appendMany(t, l, newWitness(), 0, 2000)
 	if err := l.flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +102,7 @@ func TestScrubRecords(t *testing.T) {
 
 // TestScrubUnderLoad scrubs a sound store again and again while it is written, flushed, merged and retained.
 func TestScrubUnderLoad(t *testing.T) {
+	checkLeaks(t)
 	l := mustOpen(t, "store", small(vfs.NewMem()))
 	defer mustClose(t, l)
 	g := newWitness()
