@@ -37,7 +37,7 @@ type subscription struct {
 	err          error  // why it has ended
 	generation   uint64 // changes whenever what was scanned is void
 	filterErrors int64
-	armed        time.Duration         // when the goroutine looks again by itself
+	due          time.Duration         // nothing is due before
 	redefined    bool                  // the definition is to be written
 	letters      []func(*pebble.Batch) // what else is to be written
 	drained      event.Sequence        // the floor that was handed to the log last
@@ -52,7 +52,7 @@ func (s *Subscriptions) newSubscription(number uint32, d *definition, after even
 func (s *Subscriptions) openSubscription(number uint32, d *definition, p ledger.Position) (*subscription, error) {
 	sub := &subscription{
 		all: s, number: number, id: d.message.GetId(), kick: make(chan struct{}, 1), ended: make(chan struct{}),
-		definition: d, ledger: ledger.New(s.configOf(d.message), p), drained: p.Floor, armed: never,
+		definition: d, ledger: ledger.New(s.configOf(d.message), p), drained: p.Floor,
 	}
 	sub.held.Store(uint64(p.Floor))
 	var err error
@@ -95,14 +95,28 @@ func (s *subscription) dispatch() {
 	for _, c := range woken {
 		c.Owner.(*consumer).signal()
 	}
-	if s.ledger.NeedScan() || len(woken) > 0 && now+s.ledger.AckDeadline < s.armed {
+	if deadline := now + s.ledger.AckDeadline; len(woken) > 0 && deadline < s.due {
+		s.due = deadline
+		s.look()
+	}
+	if s.ledger.NeedScan() {
 		s.look()
 	}
 }
 
-// rearm makes the goroutine look again if something is due before it would. The caller holds mu.
+// tick deals with what is due now. The caller holds mu.
+func (s *subscription) tick() {
+	if now := s.now(); now >= s.due {
+		s.ledger.Tick(now)
+		s.due = never
+		s.rearm()
+	}
+}
+
+// rearm finds out when the next is due, and makes the goroutine wait for it. The caller holds mu.
 func (s *subscription) rearm() {
-	if next, ok := s.ledger.Next(); ok && next < s.armed {
+	if next, ok := s.ledger.Next(); ok && next < s.due {
+		s.due = next
 		s.look()
 	}
 }
@@ -135,6 +149,7 @@ func (s *subscription) settle(ctx context.Context, ackIDs []string, do func(ledg
 		s.mu.Unlock()
 		return nil, s.err
 	}
+	s.tick()
 	for i, id := range ids {
 		if statuses[i] == 0 {
 			statuses[i] = do(id)
@@ -225,6 +240,11 @@ func (s *subscription) seek(after event.Sequence) (*round, error) {
 	}
 	s.generation++
 	s.ledger.Seek(after)
+	if s.earlier != nil { // nothing was sent before now
+		d := *s.definition
+		d.earlier, d.until = nil, 0
+		s.definition, s.earlier, s.redefined = &d, nil, true
+	}
 	s.dispatch()
 	s.look()
 	return s.write(0), nil

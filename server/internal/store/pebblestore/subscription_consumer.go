@@ -246,6 +246,7 @@ func (c *consumer) Close(lost bool) {
 		if c.err != nil {
 			return
 		}
+		c.rearm()
 		c.dispatch()
 		c.write(0)
 		c.look()

@@ -64,7 +64,7 @@ func (p *pump) step(ctx context.Context) (scanning, ended bool) {
 		p.mu.Unlock()
 		return false, true
 	}
-	p.ledger.Tick(p.now())
+	p.tick()
 	p.dispatch()
 	dying := len(p.ledger.Dying(1)) > 0
 	p.write(0)
@@ -77,13 +77,6 @@ func (p *pump) step(ctx context.Context) (scanning, ended bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed = never
-	if next, ok := p.ledger.Next(); ok {
-		p.armed = next
-	}
-	if p.retryBury {
-		p.armed = min(p.armed, p.now()+tidyEvery)
-	}
 	return p.ledger.NeedScan(), p.err != nil
 }
 
@@ -115,8 +108,11 @@ func (p *pump) wait(scanning bool) bool {
 // arm sets the timer. One that goes off too early does no harm, so it is kept if it is early enough.
 func (p *pump) arm() {
 	p.mu.Lock()
-	at := p.armed
+	at := p.due
 	p.mu.Unlock()
+	if p.retryBury {
+		at = min(at, p.now()+tidyEvery)
+	}
 	switch {
 	case at == never && p.timerAt == never:
 		p.timer = nil

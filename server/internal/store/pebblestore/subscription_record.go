@@ -65,9 +65,13 @@ func (r *reader) block() []byte {
 }
 
 func appendPosition(b []byte, p ledger.Position) []byte {
+	gap := uint64(0)
+	if p.Gap {
+		gap = 1
+	}
 	for _, n := range []uint64{
 		uint64(p.Floor), uint64(p.Decided), uint64(p.Sent), uint64(p.Epoch),
-		uint64(p.Expired), uint64(p.DeadLetters), uint64(p.DeadBytes),
+		uint64(p.Expired), gap, uint64(p.DeadLetters), uint64(p.DeadBytes),
 	} {
 		b = binary.AppendUvarint(b, n)
 	}
@@ -78,7 +82,7 @@ func decodePosition(value []byte) (ledger.Position, error) {
 	r := reader{value}
 	p := ledger.Position{
 		Floor: event.Sequence(r.varint()), Decided: event.Sequence(r.varint()), Sent: event.Sequence(r.varint()), Epoch: uint32(r.varint()),
-		Expired: int64(r.varint()), DeadLetters: int64(r.varint()), DeadBytes: int64(r.varint()),
+		Expired: int64(r.varint()), Gap: r.varint() == 1, DeadLetters: int64(r.varint()), DeadBytes: int64(r.varint()),
 	}
 	if !r.done() {
 		return p, fmt.Errorf("%w: the position of a subscription doesn't decode", event.ErrCorrupt)
@@ -88,28 +92,42 @@ func decodePosition(value []byte) (ledger.Position, error) {
 
 // appendRecord appends what is known of an event that is owed. due is by the wall clock; zero for at once.
 func appendRecord(b []byte, rec ledger.Record, due time.Time) []byte {
-	copied, at := uint64(0), int64(0)
+	flags, at := uint64(0), int64(0)
 	if rec.Copied {
-		copied = 1
+		flags |= flagCopied
+	}
+	if rec.Dying {
+		flags |= flagDying
 	}
 	if !due.IsZero() {
 		at = due.UnixNano()
 	}
-	b = binary.AppendUvarint(b, copied)
+	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, uint64(rec.Attempts))
 	b = binary.AppendUvarint(b, uint64(rec.Failures))
-	return binary.BigEndian.AppendUint64(b, uint64(at))
+	b = binary.BigEndian.AppendUint64(b, uint64(at))
+	return append(b, rec.Reason...)
 }
+
+// Flags of a record.
+const (
+	flagCopied = 1 << iota
+	flagDying
+)
 
 func decodeRecord(seq event.Sequence, value []byte) (rec ledger.Record, due time.Time, err error) {
 	r := reader{value}
-	rec = ledger.Record{Seq: seq, Copied: r.varint() == 1, Attempts: int32(r.varint()), Failures: int32(r.varint())}
+	flags := r.varint()
+	rec = ledger.Record{
+		Seq: seq, Copied: flags&flagCopied != 0, Dying: flags&flagDying != 0, Attempts: int32(r.varint()), Failures: int32(r.varint()),
+	}
 	if at := int64(r.fixed()); at != 0 {
 		due = time.Unix(0, at)
 	}
-	if !r.done() {
+	if r.b == nil {
 		return rec, due, fmt.Errorf("%w: the record of event %d in a subscription doesn't decode", event.ErrCorrupt, seq)
 	}
+	rec.Reason = string(r.b)
 	return rec, due, nil
 }
 

@@ -178,8 +178,9 @@ func (s *Subscriptions) readOne(found map[uint32]*restoring, number uint32, kind
 	case kindRecord:
 		var due time.Time
 		var rec ledger.Record
-		if rec, due, err = decodeRecord(event.Sequence(n), value); !due.IsZero() {
-			rec.Due = s.Clock.Now() + min(max(time.Nanosecond, due.Sub(s.log.opts.Now())), maxDelay)
+		rec, due, err = decodeRecord(event.Sequence(n), value)
+		if left := due.Sub(s.log.opts.Now()); !due.IsZero() && left > 0 {
+			rec.Due = s.Clock.Now() + min(left, maxDelay)
 		}
 		r.records = append(r.records, rec)
 	}

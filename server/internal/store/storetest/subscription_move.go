@@ -161,7 +161,9 @@ func testGap(s *shop) {
 	if v := s.get(); v.Expired != expired || v.Scanned < second {
 		s.Fatalf("after a crash: %+v, want %d expired", v, expired)
 	}
-	s.consume(0).take(min(1000, int(4*step-second)))
+	last := s.consume(0)
+	last.wantGap(second) // for nobody was there when it happened
+	last.take(min(1000, int(4*step-second)))
 }
 
 // wantGap waits until the consumer is told of a gap.

@@ -84,8 +84,13 @@ func (c *Consumer) Holds(p Pick) bool {
 	return e != nil && e.holder == c && e.attempts == p.Attempt
 }
 
-// Collect takes over the first n that were picked.
-func (c *Consumer) Collect(n int) { c.picked = slices.Delete(c.picked, 0, n) }
+// Collect takes over the first n that Picked has just returned: from here on they are sent.
+func (c *Consumer) Collect(n int) {
+	for _, p := range c.picked[:n] {
+		c.ledger.entries[p.Entry.Seq].collected = true
+	}
+	c.picked = slices.Delete(c.picked, 0, n)
+}
 
 // Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
 // with it until its deadline, which is no failure. What was picked and not collected was never sent.
@@ -97,8 +102,8 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 	c.closed, c.waiting = true, false
 	l.open--
 	l.eligible.remove(c)
-	for _, v := range slices.Backward(c.picked) {
-		l.unsend(v.Entry.Seq)
+	for _, p := range c.Picked() {
+		l.unsend(p.Entry.Seq)
 	}
 	c.picked = nil
 	for _, lane := range c.lanes {
@@ -134,9 +139,11 @@ func (l *Ledger) unsend(seq event.Sequence) {
 	l.Delivered--
 	if e.attempts--; e.attempts > 0 {
 		l.Redelivered--
+		l.makeDue(e)
+		return
 	}
-	e.state = stateDue
-	l.due.pushFront(e)
+	e.state = stateUnsent
+	l.unsent.insert(e)
 }
 
 // hold puts an entry into the consumer's hands until a deadline.

@@ -27,7 +27,7 @@ func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
 	}
 	l.promote(now)
 	for l.eligible.n > 0 {
-		available := l.due.n + min(l.room(), len(l.revived)+len(l.ready))
+		available := l.unsent.n + l.due.n + min(l.room(), len(l.revived)+len(l.ready))
 		if available == 0 {
 			break
 		}
@@ -48,8 +48,13 @@ func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
 	return l.woken
 }
 
-// give picks the next event for a consumer. What is due and what is new take turns, so that neither keeps the other waiting.
+// give picks the next event for a consumer. What should have been sent first comes before all else. What is due and what is new take turns, so that neither keeps the other waiting.
 func (l *Ledger) give(c *Consumer, now time.Duration) {
+	if e := l.unsent.head; e != nil {
+		l.unsent.remove(e)
+		l.send(c, e, Match{Entry: event.Entry{Seq: e.seq}}, now)
+		return
+	}
 	fresh := l.room() > 0 && len(l.revived)+len(l.ready) > 0
 	if l.due.n > 0 && (!fresh || !l.firsts) {
 		l.firsts = true
@@ -93,7 +98,7 @@ func (l *Ledger) giveRevived(c *Consumer, now time.Duration) {
 // send hands an event over.
 func (l *Ledger) send(c *Consumer, e *entry, m Match, now time.Duration) {
 	e.attempts++
-	e.failed, e.faultless = false, false
+	e.failed, e.faultless, e.collected, e.proven = false, false, false, false
 	c.hold(e, now)
 	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts, Copied: e.copied})
 	l.Delivered++
@@ -134,6 +139,10 @@ func (l *Ledger) Tick(now time.Duration) {
 }
 
 func (l *Ledger) overdue(e *entry) {
+	if !e.collected { // its consumer is busy, and never saw it
+		l.unsend(e.seq)
+		return
+	}
 	if e.faultless {
 		e.faultless = false
 		l.lift(e)

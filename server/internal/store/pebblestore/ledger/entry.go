@@ -7,11 +7,13 @@ import (
 )
 
 // An entry is an event that was sent, or is to be sent again, and isn't settled. It is in exactly one of: a consumer's lane,
-// due, waiting, dying.
+// unsent, due, waiting, dying.
 type entry struct {
 	seq                event.Sequence
 	attempts, failures int32
 	state              state
+	collected          bool // the newest sending was taken over by its consumer
+	proven             bool // and has arrived, for its id came back
 	failed             bool // the newest sending's failure is counted
 	faultless          bool // if the deadline passes, it is no failure
 	copied             bool // has a copy of its own; the log's is settled
@@ -30,6 +32,7 @@ type state uint8
 
 const (
 	stateSent state = iota + 1
+	stateUnsent
 	stateDue
 	stateWaiting
 	stateDying
@@ -55,6 +58,8 @@ func (l *Ledger) lift(e *entry) {
 		e.lane.remove(e)
 		e.holder.release()
 		e.holder, e.lane = nil, nil
+	case stateUnsent:
+		l.unsent.remove(e)
 	case stateDue:
 		l.due.remove(e)
 	case stateWaiting:
@@ -134,14 +139,24 @@ func (q *list) pushBack(e *entry) {
 	q.n++
 }
 
-func (q *list) pushFront(e *entry) {
-	e.prev, e.next = nil, q.head
-	if q.head != nil {
-		q.head.prev = e
-	} else {
-		q.tail = e
+// insert adds an entry to a list that is in log order.
+func (q *list) insert(e *entry) {
+	at := q.tail // to stand before e
+	for at != nil && at.seq > e.seq {
+		at = at.prev
 	}
-	q.head = e
+	if at == q.tail {
+		q.pushBack(e)
+		return
+	}
+	e.prev, e.next = at, q.head
+	if at != nil {
+		e.next = at.next
+		at.next = e
+	} else {
+		q.head = e
+	}
+	e.next.prev = e
 	q.n++
 }
 

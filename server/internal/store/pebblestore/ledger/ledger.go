@@ -72,6 +72,7 @@ type Ledger struct {
 	// ahead are the entries beyond scan, in order: they come from before a restart.
 	ahead []event.Sequence
 
+	unsent  list                     // first sendings that never left, in log order
 	due     list                     // can be sent again now
 	waiting heap                     // can be sent again later
 	dying   list                     // to be dead-lettered
@@ -197,7 +198,7 @@ func (l *Ledger) Seek(after event.Sequence) {
 	}
 	clear(l.entries)
 	clear(l.revived)
-	l.free, l.queue, l.due, l.dying, l.waiting = nil, nil, list{}, list{}, nil
+	l.free, l.queue, l.unsent, l.due, l.dying, l.waiting = nil, nil, list{}, list{}, list{}, nil
 	for _, c := range slices.Clone(l.consumers) {
 		c.forget()
 	}
@@ -216,7 +217,7 @@ func (l *Ledger) Expire(through event.Sequence) int64 {
 	if through <= l.position.Floor {
 		return 0
 	}
-	lost := l.unsent(through)
+	lost := l.neverSent(through)
 	for seq, e := range l.entries {
 		if seq <= through && !e.copied {
 			l.drop(e)
@@ -238,8 +239,8 @@ func (l *Ledger) Expire(through event.Sequence) int64 {
 	return lost
 }
 
-// unsent counts what is owed up to a position, or may be, and has no entry.
-func (l *Ledger) unsent(through event.Sequence) int64 {
+// neverSent counts what is owed up to a position, or may be, and has no entry.
+func (l *Ledger) neverSent(through event.Sequence) int64 {
 	var n int64
 	for _, m := range l.ready {
 		if seq := m.Entry.Seq; seq <= through && !l.done(seq) && l.entries[seq] == nil {

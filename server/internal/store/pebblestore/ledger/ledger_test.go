@@ -128,6 +128,29 @@ func TestWhatWasPickedAndNeverCollectedWasNeverSent(t *testing.T) {
 	}
 }
 
+// TestWhatABusyConsumerNeverSawDoesNotFail: it goes to another one when its deadline passes.
+func TestWhatABusyConsumerNeverSawDoesNotFail(t *testing.T) {
+	l := New(config(), Position{})
+	busy, idle := l.Join(0, nil), l.Join(0, nil)
+	busy.Take(2)
+	l.Scanned(2, matches(1, 2))
+	l.Dispatch(0)
+	busy.Picked()
+	busy.Collect(1)
+	l.Tick(30)
+	idle.Take(2)
+	l.Dispatch(30)
+	if got := idle.Picked(); len(got) != 1 || got[0].Entry.Seq != 2 || got[0].Attempt != 1 {
+		t.Errorf("the other one gets %+v", got)
+	}
+	if got := busy.Picked(); len(got) != 0 {
+		t.Errorf("the busy one keeps %+v", got)
+	}
+	if s := l.Nack(ID{Seq: 2, Attempt: 1}, Nack{}, 30); s != strawv1.AckResult_ACKED || l.entries[2].failures != 1 {
+		t.Errorf("its first failure is its %d., %v", l.entries[2].failures, s)
+	}
+}
+
 func TestAGapIsToldOnceToEachConsumer(t *testing.T) {
 	l := New(config(), Position{})
 	if n := l.Expire(5); n != 5 || l.Position().Expired != 5 {

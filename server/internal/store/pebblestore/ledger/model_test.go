@@ -216,10 +216,11 @@ func (m *model) deliver() {
 		if i < 0 {
 			m.t.Fatalf("a consumer was woken that isn't open")
 		}
-		for _, p := range c.Picked() {
+		picked := c.Picked()
+		for _, p := range picked {
 			m.judge(m.takers[i], p)
 		}
-		c.Collect(len(c.Picked()))
+		c.Collect(len(picked))
 	}
 }
 
@@ -612,7 +613,7 @@ func (m *model) recall() {
 			switch {
 			case a.copied && a.failures == 0:
 				a.place = placeRevived
-			case m.limits.MaxAttempts > 0 && a.failures >= int32(m.limits.MaxAttempts):
+			case r.Dying:
 				a.place = placeDying
 			case r.Due > 0:
 				a.place = placeWaiting

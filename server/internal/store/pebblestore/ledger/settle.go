@@ -20,7 +20,6 @@ const (
 	ReasonDeadline = "the ack deadline passed"
 	ReasonLost     = "the consumer's stream was lost"
 	ReasonNack     = "the consumer gave it back"
-	ReasonAttempts = "it failed too often"
 )
 
 // A Nack says how a delivery is given back.
@@ -140,6 +139,7 @@ func (l *Ledger) latest(id ID) (*entry, strawv1.AckResult_Status) {
 	if id.Attempt > e.attempts {
 		e.attempts, e.failed = id.Attempt, false // a restart had forgotten this sending
 	}
+	e.collected, e.proven = true, true // or there were no such id
 	return e, 0
 }
 

@@ -34,6 +34,9 @@ type Record struct {
 	Due time.Duration
 	// Copied: it has a copy of its own.
 	Copied bool
+	// Dying: it is to be dead-lettered. Reason says why it failed the last time.
+	Dying  bool
+	Reason string
 	// Gone: remove it.
 	Gone bool
 }
@@ -68,12 +71,14 @@ func (l *Ledger) Drain() Mutations {
 func (l *Ledger) recordOf(seq event.Sequence) Record {
 	if e := l.entries[seq]; e != nil {
 		e.recording, e.stored = false, true
-		r := Record{Seq: seq, Attempts: e.attempts, Failures: e.failures, Copied: e.copied}
+		r := Record{Seq: seq, Attempts: e.attempts, Failures: e.failures, Copied: e.copied, Dying: e.state == stateDying, Reason: e.reason}
 		switch e.state {
 		case stateWaiting:
 			r.Due = e.at
 		case stateSent:
-			r.Attempts-- // it may not have left yet
+			if !e.proven {
+				r.Attempts-- // it may not have left yet
+			}
 		}
 		return r
 	}
@@ -114,13 +119,13 @@ func (l *Ledger) restore(r Record) {
 		return
 	}
 	e := l.add(r.Seq)
+	e.reason = r.Reason
 	e.attempts, e.failures, e.copied, e.stored, e.failed = r.Attempts, r.Failures, r.Copied, true, r.Failures > 0
 	if !r.Copied {
 		l.ahead = append(l.ahead, r.Seq)
 	}
 	switch {
-	case l.MaxAttempts > 0 && e.failures >= int32(l.MaxAttempts):
-		e.reason = ReasonAttempts
+	case r.Dying:
 		l.makeDying(e)
 	case r.Due > 0:
 		l.makeWait(e, r.Due)
