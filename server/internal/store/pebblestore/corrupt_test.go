@@ -163,7 +163,7 @@ func TestFlippedOldLog(t *testing.T) {
 	o.MemtableBytes = 8 << 20 // the first ones are smaller, and several may wait to be flushed
 	l := mustOpen(t, "store", o)
 	holding.Store(true)
-	for i := range 3000 {
+	for i := range 1500 {
 		if err := g.append(context.Background(), l, i); err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +177,7 @@ func TestFlippedOldLog(t *testing.T) {
 	}
 	old := logs[len(logs)-2]
 	data := contents(t, left, old)
-	for at := 0; at < len(data); at += 1 + len(data)/50 {
+	for at := 0; at < len(data); at += 1 + len(data)/30 {
 		fs := copyFS(t, left)
 		flipped := slices.Clone(data)
 		flipped[at] ^= 1 << (at % 8)
