@@ -226,9 +226,9 @@ func follow(f *feed, patterns []string, kinds []event.TypeNumber, total event.Se
 		pos = w.Skip(pos)
 		seg := f.Segment(pos)
 		if seg != nil {
-			through := seg.Through()
+			through := seg.Through() // before the view: the segment may grow in between
 			for _, e := range seg.View() {
-				if e.Seq <= pos {
+				if e.Seq <= pos || e.Seq > through {
 					continue
 				}
 				if want := nextWanted(selection, kinds, expected); selection.MayWant(e.Type) {
@@ -238,7 +238,7 @@ func follow(f *feed, patterns []string, kinds []event.TypeNumber, total event.Se
 					expected = e.Seq
 				}
 			}
-			pos = max(pos, through)
+			pos = through
 			continue
 		}
 		if nextWanted(selection, kinds, expected) > total {

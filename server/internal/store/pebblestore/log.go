@@ -68,9 +68,11 @@ type Log struct {
 	hanging  chan struct{}
 	hangOnce sync.Once
 
+	// closing is held by Close, of which several may be called at once.
+	closing sync.Mutex
 	// reading is held shared by whoever uses db, and exclusively to close it.
 	reading sync.RWMutex
-	closed  bool
+	closed  bool // written with both held
 }
 
 var _ store.Log = (*Log)(nil)
@@ -119,14 +121,16 @@ func (l *Log) leave() { l.reading.RUnlock() }
 func (l *Log) Close() error {
 	l.stop()
 	l.queue.close()
+	l.closing.Lock()
+	defer l.closing.Unlock()
+	if l.closed {
+		return nil
+	}
 	if err := l.inPebble(l.drain); err != nil {
 		return err
 	}
 	l.reading.Lock()
 	defer l.reading.Unlock()
-	if l.closed {
-		return nil
-	}
 	l.closed = true
 	if err := errors.Join(l.waterline.close(), l.inPebble(l.release)); err != nil {
 		return fmt.Errorf("closing the store in %s: %w", l.dir, err)
