@@ -1,4 +1,5 @@
-# Needs Go, make and git. `make help` lists what it can do.
+# The gateway needs Go, make and git; the clients' tests and `make generate` also Node, Python, a JDK with Maven, and Rust.
+# `make help` lists what it can do.
 #
 # The tools are pinned in go.mod files below .tools, one module each, so that none of their several hundred dependencies enters
 # the module that users import. The folder begins with a dot because it is no part of the program, and `./...` passes it by.
@@ -41,8 +42,11 @@ clean: ## Remove what was built; data, such as straw-data, stays
 
 ## Generate
 
+# The other languages' protoc plugins, each of the version that its file in .tools says.
+plugins := $(addprefix .build/tools/,typescript python java rust)
+
 .PHONY: generate
-generate: .build/protodeps ## Write gen/ anew from proto/
+generate: .build/protodeps $(plugins) ## Write gen/ anew from proto/
 	@$(buf) generate
 	@cp proto/tools/openapi/embed.go.txt gen/openapi/embed.go
 
@@ -52,6 +56,27 @@ generate: .build/protodeps ## Write gen/ anew from proto/
 	@go run ./proto/tools/protodeps $@
 	@touch $@
 
+.build/tools/typescript: .tools/typescript/package-lock.json
+	@rm -rf $@ && mkdir -p $@ && cp .tools/typescript/package*.json $@
+	@npm ci --silent --prefix $@
+	@touch $@
+
+.build/tools/python: .tools/python/requirements.txt
+	@rm -rf $@ && python3 -m venv $@
+	@$@/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.build/tools/java: .tools/java/pom.xml
+	@rm -rf $@
+	@mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	@chmod +x $@/*.exe
+	@touch $@
+
+.build/tools/rust: .tools/rust/plugins.txt
+	@rm -rf $@
+	@xargs cargo install --quiet --locked --root $@ <$<
+	@touch $@
+
 ## Lint: a language adds itself with a target of its own
 
 .PHONY: lint
@@ -59,7 +84,7 @@ lint: lint-proto lint-go ## Check the generated code, the API and the sources
 
 # Generates into a folder of its own, so that neither a dirty tree hides a stale file nor a check changes the tree.
 .PHONY: lint-proto
-lint-proto: .build/protodeps
+lint-proto: .build/protodeps $(plugins)
 	@$(buf) format proto --diff --exit-code || { echo 'proto/ is not formatted: run `$(buf) format -w proto`.'; exit 1; }
 	@$(buf) lint
 	@proto/tools/breaking $(BASE)
