@@ -32,7 +32,6 @@ type subscription struct {
 	mu           sync.Mutex
 	definition   *definition
 	selection    *filter.Selection
-	earlier      *filter.Selection // of definition.earlier
 	ledger       *ledger.Ledger
 	err          error  // why it has ended
 	generation   uint64 // changes whenever what was scanned is void
@@ -59,11 +58,6 @@ func (s *Subscriptions) openSubscription(number uint32, d *definition, p ledger.
 	if sub.selection, err = filter.New(d.message.GetTypes(), d.message.GetFilter(), s.log.Types()); err != nil {
 		return nil, err
 	}
-	if d.earlier != nil {
-		if sub.earlier, err = filter.New(d.earlier.GetTypes(), d.earlier.GetFilter(), s.log.Types()); err != nil {
-			return nil, err
-		}
-	}
 	return sub, nil
 }
 
@@ -88,8 +82,16 @@ func (s *subscription) look() {
 	}
 }
 
-// dispatch hands out what can be sent. The caller holds mu.
+// dispatch hands out what can be sent, and makes the goroutine look for more if that is wanted. The caller holds mu.
 func (s *subscription) dispatch() {
+	if sooner := s.handOut(); sooner || s.ledger.NeedScan() {
+		s.look()
+	}
+}
+
+// handOut hands out what can be sent, and reports whether a deadline is now the next. The goroutine itself calls it: it must not
+// make itself look again, or it would never come to rest. The caller holds mu.
+func (s *subscription) handOut() (sooner bool) {
 	now := s.now()
 	woken := s.ledger.Dispatch(now)
 	for _, c := range woken {
@@ -97,11 +99,9 @@ func (s *subscription) dispatch() {
 	}
 	if deadline := now + s.ledger.AckDeadline; len(woken) > 0 && deadline < s.due {
 		s.due = deadline
-		s.look()
+		return true
 	}
-	if s.ledger.NeedScan() {
-		s.look()
-	}
+	return false
 }
 
 // tick deals with what is due now. The caller holds mu.
@@ -205,19 +205,12 @@ func (s *subscription) redefine(d *strawv1.Subscription, selection *filter.Selec
 		return doneRound(s.err)
 	}
 	changed := selection.Key() != s.selection.Key()
-	next := &definition{message: d, version: s.definition.version + 1, created: s.definition.created, updated: s.all.log.opts.Now()}
-	if s.ledger.Scan() < s.definition.until {
-		next.earlier, next.until = s.definition.earlier, s.definition.until
-	} else if sent := s.ledger.Sent(); changed && s.ledger.Scan() < sent {
-		// What was sent before a restart and not looked at since is chosen as it was then.
-		next.earlier, next.until = s.definition.message, sent
-		s.earlier = s.selection
-	}
 	if changed {
 		s.selection = selection
 		s.generation++
 	}
-	s.definition, s.redefined = next, true
+	s.definition = &definition{message: d, version: s.definition.version + 1, created: s.definition.created, updated: s.all.log.opts.Now()}
+	s.redefined = true
 	s.ledger.Configure(s.all.configOf(d), changed)
 	s.dispatch()
 	s.look()
@@ -240,11 +233,6 @@ func (s *subscription) seek(after event.Sequence) (*round, error) {
 	}
 	s.generation++
 	s.ledger.Seek(after)
-	if s.earlier != nil { // nothing was sent before now
-		d := *s.definition
-		d.earlier, d.until = nil, 0
-		s.definition, s.earlier, s.redefined = &d, nil, true
-	}
 	s.dispatch()
 	s.look()
 	return s.write(0), nil
@@ -275,7 +263,7 @@ func (s *subscription) expire() {
 func (s *subscription) tidy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil && s.ledger.Lag() > 0 {
+	if s.ledger.Lag() > 0 {
 		s.all.journal.join(s, 0)
 	}
 }
@@ -306,8 +294,8 @@ func (s *subscription) view() (store.Subscription, error) {
 	v := store.Subscription{
 		Definition: s.definition.message, ETag: fmt.Sprintf("%d.%d", s.number, s.definition.version),
 		CreateTime: s.definition.created, UpdateTime: s.definition.updated,
-		Scanned: s.ledger.Scan(), InFlight: inFlight, DeadLetters: p.DeadLetters, Expired: p.Expired, Consumers: s.ledger.Consumers(),
-		Backlog:   int64(max(head, s.ledger.Scan())-s.ledger.Scan()) + inFlight + int64(s.ledger.Revived()),
+		Scanned: p.Scan, InFlight: inFlight, DeadLetters: p.DeadLetters, Expired: p.Expired, Consumers: s.ledger.Consumers(),
+		Backlog:   int64(max(head, p.Scan)-p.Scan) + inFlight + int64(s.ledger.Revived()),
 		Delivered: s.ledger.Delivered, Redelivered: s.ledger.Redelivered, Acked: s.ledger.Acked, DeadLettered: s.ledger.DeadLettered,
 		FilterErrors: s.filterErrors,
 	}

@@ -65,7 +65,7 @@ func (p *pump) step(ctx context.Context) (scanning, ended bool) {
 		return false, true
 	}
 	p.tick()
-	p.dispatch()
+	p.handOut()
 	dying := len(p.ledger.Dying(1)) > 0
 	p.write(0)
 	p.mu.Unlock()
@@ -139,15 +139,15 @@ func (p *pump) leave() {
 
 // A stretch is what is scanned at once.
 type stretch struct {
-	from, decided, until event.Sequence // until: the end of what is chosen by an earlier selection
-	selection            *filter.Selection
-	generation           uint64
+	from       event.Sequence
+	selection  *filter.Selection
+	generation uint64
 }
 
 // scan looks at the next stretch of the log. It reports whether there may be more.
 func (p *pump) scan(ctx context.Context) (more bool, err error) {
 	st := p.next()
-	if skip := p.waiter.Skip(st.from); skip > max(st.from, st.decided, st.until) {
+	if skip := p.waiter.Skip(st.from); skip > st.from {
 		p.found = p.found[:0]
 		p.scanned(st, skip)
 		return true, nil
@@ -164,9 +164,6 @@ func (p *pump) scan(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	through := seg.Through() // before the view: the segment may grow in between
-	if st.from < st.until {
-		through = min(through, st.until)
-	}
 	if err := p.choose(seg, st, through); err != nil {
 		return false, err
 	}
@@ -178,25 +175,17 @@ func (p *pump) scan(ctx context.Context) (more bool, err error) {
 func (p *pump) next() stretch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st := stretch{from: p.ledger.ScanFrom(), decided: p.ledger.Decided(), selection: p.selection, generation: p.generation}
-	p.enter(p.selection, st.from)
-	if st.from < p.definition.until {
-		st.until, st.selection = p.definition.until, p.earlier
-	} else {
-		st.selection = p.waiter.Selection() // shared with all who want the same, and so are its verdicts
-	}
-	return st
+	from := p.ledger.ScanFrom()
+	p.enter(p.selection, from)
+	// The waiter's selection is shared with all who want the same, and so are its verdicts.
+	return stretch{from: from, selection: p.waiter.Selection(), generation: p.generation}
 }
 
 func (p *pump) read(ctx context.Context, st stretch) (*event.Segment, error) {
 	if seg := p.all.Hub.Segment(st.from); seg != nil {
 		return seg, nil
 	}
-	want := st.selection.MayWant
-	if st.from < st.decided {
-		want = nil
-	}
-	return p.all.log.Read(ctx, st.from, want)
+	return p.all.log.Read(ctx, st.from, st.selection.MayWant)
 }
 
 // choose finds the matches of a segment.
@@ -207,16 +196,12 @@ func (p *pump) choose(seg *event.Segment, st stretch, through event.Sequence) er
 		if e.Seq <= st.from || e.Seq > through {
 			continue
 		}
-		ok := e.Seq <= st.decided
-		if !ok {
-			var failed bool
-			var err error
-			if ok, failed, err = st.selection.Choose(seg, i, e, &verdicts); err != nil {
-				return err
-			}
-			if failed {
-				p.filterFailed()
-			}
+		ok, failed, err := st.selection.Choose(seg, i, e, &verdicts)
+		if err != nil {
+			return err
+		}
+		if failed {
+			p.filterFailed()
 		}
 		if ok {
 			p.found = append(p.found, ledger.Match{Segment: seg, Entry: e})
@@ -240,7 +225,7 @@ func (p *pump) scanned(st stretch, through event.Sequence) {
 	}
 	p.ledger.Scanned(through, p.found)
 	clear(p.found) // or it would keep the segment
-	p.dispatch()
+	p.handOut()
 }
 
 // flush writes down what has changed. The appender calls it, in the order of the rounds.

@@ -17,23 +17,15 @@ type definition struct {
 	message          *strawv1.Subscription
 	version          uint64 // grows with each update
 	created, updated time.Time
-	// earlier is what the subscription selected before, up to until; nil if it isn't needed any more.
-	earlier *strawv1.Subscription
-	until   event.Sequence
 }
 
 func (d *definition) append(b []byte) ([]byte, error) {
 	b = binary.AppendUvarint(b, d.version)
 	b = binary.BigEndian.AppendUint64(b, uint64(d.created.UnixNano()))
 	b = binary.BigEndian.AppendUint64(b, uint64(d.updated.UnixNano()))
-	b = binary.AppendUvarint(b, uint64(d.until))
-	for _, m := range []*strawv1.Subscription{d.message, d.earlier} {
-		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-		if err != nil {
-			return nil, fmt.Errorf("encode the definition of %s: %w", d.message.GetId(), err)
-		}
-		b = binary.AppendUvarint(b, uint64(len(encoded)))
-		b = append(b, encoded...)
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, d.message)
+	if err != nil {
+		return nil, fmt.Errorf("encode the definition of %s: %w", d.message.GetId(), err)
 	}
 	return b, nil
 }
@@ -42,18 +34,13 @@ func decodeDefinition(value []byte) (*definition, error) {
 	r := reader{value}
 	d := &definition{
 		version: r.varint(), created: time.Unix(0, int64(r.fixed())), updated: time.Unix(0, int64(r.fixed())),
-		until: event.Sequence(r.varint()), message: new(strawv1.Subscription), earlier: new(strawv1.Subscription),
+		message: new(strawv1.Subscription),
 	}
-	for _, m := range []*strawv1.Subscription{d.message, d.earlier} {
-		if err := proto.Unmarshal(r.block(), m); err != nil {
-			return nil, fmt.Errorf("%w: the definition of a subscription doesn't decode: %v", event.ErrCorrupt, err)
-		}
+	if err := proto.Unmarshal(r.b, d.message); err != nil {
+		return nil, fmt.Errorf("%w: the definition of a subscription doesn't decode: %v", event.ErrCorrupt, err)
 	}
-	if !r.done() || d.message.GetId() == "" {
+	if d.message.GetId() == "" {
 		return nil, fmt.Errorf("%w: the definition of a subscription doesn't decode", event.ErrCorrupt)
-	}
-	if d.until == 0 {
-		d.earlier = nil
 	}
 	return d, nil
 }
@@ -70,7 +57,7 @@ func appendPosition(b []byte, p ledger.Position) []byte {
 		gap = 1
 	}
 	for _, n := range []uint64{
-		uint64(p.Floor), uint64(p.Decided), uint64(p.Sent), uint64(p.Epoch),
+		uint64(p.Floor), uint64(p.Scan), uint64(p.Epoch),
 		uint64(p.Expired), gap, uint64(p.DeadLetters), uint64(p.DeadBytes),
 	} {
 		b = binary.AppendUvarint(b, n)
@@ -81,7 +68,7 @@ func appendPosition(b []byte, p ledger.Position) []byte {
 func decodePosition(value []byte) (ledger.Position, error) {
 	r := reader{value}
 	p := ledger.Position{
-		Floor: event.Sequence(r.varint()), Decided: event.Sequence(r.varint()), Sent: event.Sequence(r.varint()), Epoch: uint32(r.varint()),
+		Floor: event.Sequence(r.varint()), Scan: event.Sequence(r.varint()), Epoch: uint32(r.varint()),
 		Expired: int64(r.varint()), Gap: r.varint() == 1, DeadLetters: int64(r.varint()), DeadBytes: int64(r.varint()),
 	}
 	if !r.done() {

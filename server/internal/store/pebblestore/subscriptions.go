@@ -344,8 +344,8 @@ func (s *Subscriptions) Close() error {
 	}
 	close(s.stop)
 	for _, sub := range s.all() {
-		sub.tidy()
 		sub.end(errClosed)
+		sub.tidy() // after the last sending
 	}
 	s.running.Wait()
 	s.journal.close()

@@ -1,14 +1,11 @@
 package storetest
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
@@ -33,8 +30,9 @@ type subscriptionModel struct {
 	full    bool           // of dead letters, when the operation began
 	scan    event.Sequence // the highest event that was sent
 	filled  event.Sequence // up to here nothing was left out
-	passed  event.Sequence // up to here the log was looked at, and what wasn't sent is passed over for good
-	unclear event.Sequence // up to here that isn't known any more, for there was a restart
+	passed  event.Sequence // up to here what wasn't sent is passed over for good
+	unclear event.Sequence // up to here it was passed over if it wasn't selected before
+	sure    event.Sequence // up to here it outlives a power cut what was sent
 
 	events  map[event.Sequence]*owedEvent // that were sent and aren't settled
 	settled map[event.Sequence]bool
@@ -73,7 +71,6 @@ const (
 	dyingPlace
 	revivedPlace // redelivered from the dead, and not sent since
 	againPlace   // sent before a restart, and not since
-	unclearPlace // may be owed or not
 )
 
 type issuedID struct {
@@ -139,13 +136,20 @@ func (m *subscriptionModel) selects(seq event.Sequence) bool {
 
 // unsent reports whether an event is to be sent for the first time, as far as the model can tell.
 func (m *subscriptionModel) unsent(seq event.Sequence) (unsent, surely bool) {
-	if e := m.events[seq]; e != nil {
-		return e.place == againPlace || e.place == unclearPlace, e.place == againPlace
-	}
-	if m.settled[seq] || seq <= m.passed {
+	if m.events[seq] != nil || m.settled[seq] || seq <= m.passed {
 		return false, true
 	}
-	return m.selects(seq) || seq <= m.unclear, seq > m.unclear
+	return m.selects(seq), seq > m.unclear
+}
+
+// left returns the first event up to a position that must be sent and wasn't.
+func (m *subscriptionModel) left(through event.Sequence) (event.Sequence, bool) {
+	for seq := m.filled + 1; seq <= through; seq++ {
+		if unsent, surely := m.unsent(seq); unsent && surely {
+			return seq, true
+		}
+	}
+	return 0, false
 }
 
 func (m *subscriptionModel) count(places ...place) int {
@@ -169,7 +173,7 @@ func (m *subscriptionModel) places(places ...place) (all []string) {
 }
 
 func (m *subscriptionModel) inFlight() int {
-	return m.count(sentPlace, duePlace, waitingPlace, dyingPlace)
+	return m.count(sentPlace, againPlace, duePlace, waitingPlace, dyingPlace)
 }
 
 func (m *subscriptionModel) stopped() bool {
@@ -273,7 +277,7 @@ func (m *subscriptionModel) quiesce() {
 			return
 		}
 		if !moved && time.Now().After(deadline) {
-			m.Fatalf("nothing comes at %v, and [%d: %+v], or %.300v should, of %d: %+v", m.now, m.filled+1, m.events[m.filled+1], m.places(duePlace, revivedPlace), m.head(), m.get())
+			m.Fatalf("nothing comes at %v after %d, and %.300v should, of %d: %+v", m.now, m.filled, m.places(againPlace, duePlace, revivedPlace), m.head(), m.get())
 		}
 	}
 }
@@ -281,16 +285,14 @@ func (m *subscriptionModel) quiesce() {
 // expecting reports whether something must come. Of what consumers share out, a later part may be looked at before an
 // earlier one; but in the end nothing that is wanted was left out.
 func (m *subscriptionModel) expecting() bool {
-	for seq := m.filled + 1; seq <= m.scan; seq++ {
-		if unsent, surely := m.unsent(seq); unsent && surely {
-			return true
-		}
-		m.filled = seq
+	if _, some := m.left(m.scan); some {
+		return true
 	}
+	m.filled = max(m.filled, m.scan)
 	if m.stopped() || !slices.ContainsFunc(m.takers, func(k *modelTaker) bool { return m.room(k) > 0 }) {
 		return false
 	}
-	if m.count(duePlace) > 0 {
+	if m.count(againPlace, duePlace) > 0 {
 		return true
 	}
 	if m.inFlight() >= m.limits.inFlight {
@@ -299,12 +301,8 @@ func (m *subscriptionModel) expecting() bool {
 	if m.count(revivedPlace) > 0 {
 		return true
 	}
-	for seq := m.scan + 1; seq <= m.head(); seq++ {
-		if unsent, surely := m.unsent(seq); unsent && surely {
-			return true
-		}
-	}
-	return false
+	_, some := m.left(m.head())
+	return some
 }
 
 func (m *subscriptionModel) room(k *modelTaker) int {
@@ -328,21 +326,21 @@ func (m *subscriptionModel) judge(to *modelTaker, d store.Delivery) {
 		m.Fatalf("event %d comes although nothing may", seq)
 	}
 	e := m.events[seq]
-	unsent, _ := m.unsent(seq)
-	switch {
-	case unsent:
+	unsent, surely := m.unsent(seq)
+	if unsent {
+		e = new(owedEvent)
+		m.events[seq] = e
+		m.scan = max(m.scan, seq)
+	} else if e == nil || e.place != againPlace && e.place != duePlace && e.place != revivedPlace {
+		m.Fatalf("event %d comes, and is %+v at %v, passed over to %d", seq, e, m.now, m.passed)
+	}
+	if unsent && surely || e.place == againPlace {
 		if seq <= to.first {
 			m.Fatalf("event %d comes first after %d did", seq, to.first)
 		}
-		to.first, m.scan = seq, max(m.scan, seq)
-		if e == nil {
-			e = new(owedEvent)
-			m.events[seq] = e
-		}
-	case e == nil || e.place != duePlace && e.place != revivedPlace:
-		m.Fatalf("event %d comes, and is %+v at %v, with %d selected", seq, e, m.now, m.passed)
+		to.first = seq
 	}
-	if e.place != duePlace && m.inFlight() >= m.limits.inFlight {
+	if (unsent || e.place == revivedPlace) && m.inFlight() >= m.limits.inFlight {
 		m.Fatalf("event %d comes with %d in flight already", seq, m.inFlight())
 	}
 	if m.room(to) <= 0 {
@@ -355,7 +353,7 @@ func (m *subscriptionModel) judge(to *modelTaker, d store.Delivery) {
 	m.issued = append(m.issued, issuedID{d.AckID, seq, d.Attempt, m.epoch})
 }
 
-// compare looks at the figures.
+// compare looks at the figures, and for events that were forgotten.
 func (m *subscriptionModel) compare() {
 	v := m.get()
 	if v.InFlight > int64(m.inFlight()) { // what isn't clear has come just now
@@ -365,326 +363,7 @@ func (m *subscriptionModel) compare() {
 	if v.InFlight != int64(m.inFlight()) || v.DeadLetters != int64(len(m.letters)) || v.Consumers != len(m.takers) {
 		m.Fatalf("figures %+v, want %d in flight, %d dead letters, %d consumers", v, m.inFlight(), len(m.letters), len(m.takers))
 	}
-}
-
-func (m *subscriptionModel) appendSome() {
-	n := 1 + m.random.IntN(4)
-	for range n {
-		typ := [...]string{"a.a", "b.b"}[m.random.IntN(2)]
-		m.types = append(m.types, typ)
-		id := fmt.Sprintf("model_%d", m.head())
-		if seq := mustAppend(m.T, m.shop.log, makeDraft(id, typ, epoch, []byte(id))); seq != m.head() {
-			m.Fatalf("event %s is %d", id, seq)
-		}
-	}
-	m.did("%d events are appended, up to %d", n, m.head())
-}
-
-func (m *subscriptionModel) join() {
-	if len(m.takers) == 4 {
-		return
-	}
-	limit := m.random.IntN(8)
-	m.did("a consumer joins with a limit of %d", limit)
-	m.takers = append(m.takers, &modelTaker{taking: m.consume(limit), outstanding: limit})
-}
-
-func (m *subscriptionModel) leave() {
-	if len(m.takers) == 0 {
-		return
-	}
-	i := m.random.IntN(len(m.takers))
-	k, lost := m.takers[i], m.random.IntN(2) == 0
-	m.did("consumer %d leaves, lost: %v", i, lost)
-	m.takers = slices.Delete(m.takers, i, i+1)
-	for _, e := range m.events {
-		switch {
-		case e.holder != k:
-		case lost:
-			m.failed(e, false, nil, m.now)
-		default:
-			e.faultless, e.holder = true, nil
-		}
-	}
-	k.taking.Close(lost)
-	m.bury()
-}
-
-// pick chooses an ack id that was given out, mostly a recent one.
-func (m *subscriptionModel) pick() (issuedID, bool) {
-	if len(m.issued) == 0 {
-		return issuedID{}, false
-	}
-	recent := min(len(m.issued), [...]int{5, 50, len(m.issued)}[m.random.IntN(3)])
-	return m.issued[len(m.issued)-1-m.random.IntN(recent)], true
-}
-
-// owes says what an ack id is worth.
-func (m *subscriptionModel) owes(id issuedID) (*owedEvent, strawv1.AckResult_Status) {
-	if id.epoch < m.epoch {
-		return nil, stale
-	}
-	if e := m.events[id.seq]; e != nil {
-		return e, acked
-	}
-	return nil, already
-}
-
-func (m *subscriptionModel) acknowledge() {
-	id, ok := m.pick()
-	if !ok {
-		return
-	}
-	e, want := m.owes(id)
-	m.did("event %d is acknowledged by attempt %d: %v", id.seq, id.attempt, want)
-	if e != nil {
-		m.settle(id.seq)
-	}
-	m.statuses([]strawv1.AckResult_Status{want}, id.ackID)
-}
-
-// latest is owes for what only the latest attempt may do.
-func (m *subscriptionModel) latest(id issuedID) (*owedEvent, strawv1.AckResult_Status) {
-	e, want := m.owes(id)
-	if e == nil {
-		return nil, want
-	}
-	if id.attempt < e.attempts {
-		return nil, stale
-	}
-	if id.attempt > e.attempts {
-		e.attempts, e.failed = id.attempt, false
-	}
-	e.proven = true
-	if e.place == revivedPlace || e.place == againPlace || e.place == unclearPlace {
-		e.place = duePlace
-	}
-	return e, want
-}
-
-func (m *subscriptionModel) giveBack() {
-	id, ok := m.pick()
-	if !ok {
-		return
-	}
-	e, want := m.latest(id)
-	how := store.Nack{}
-	switch m.random.IntN(8) {
-	case 0:
-		how.DeadLetter = true
-	case 1, 2:
-		how.Release = true
-	case 3:
-		d := time.Duration(m.random.IntN(100)) * time.Second
-		how.Delay = &d
-	}
-	m.did("event %d is given back by attempt %d, %+v: %v", id.seq, id.attempt, how, want)
-	switch {
-	case e == nil || e.place == dyingPlace:
-	case how.Release:
-		e.place, e.holder = duePlace, nil
-		e.record(e.attempts)
-	default:
-		m.failed(e, true, how.Delay, m.now)
-		if how.DeadLetter {
-			e.place = dyingPlace
-		}
-	}
-	m.nack(how, want, store.Delivery{AckID: id.ackID})
-	m.bury()
-}
-
-func (m *subscriptionModel) prolong() {
-	id, ok := m.pick()
-	if !ok {
-		return
-	}
-	e, want := m.latest(id)
-	m.did("event %d is extended by attempt %d: %v", id.seq, id.attempt, want)
-	if e != nil && e.place != dyingPlace {
-		if e.place != sentPlace {
-			e.holder, e.faultless = nil, false
-		}
-		e.place, e.at = sentPlace, m.now+theDeadline
-	}
-	m.extend(want, store.Delivery{AckID: id.ackID})
-}
-
-func (m *subscriptionModel) pass() {
-	d := time.Duration(m.random.Int64N(int64(20 * time.Second)))
-	m.did("%v pass", d)
-	m.now += d
-	m.h.Advance(d)
-	m.statuses([]strawv1.AckResult_Status{}) // notices what is due
-}
-
-func (m *subscriptionModel) seekSomewhere() {
-	after := event.Sequence(m.random.Uint64N(uint64(m.head()) + 1))
-	m.did("a seek to %d", after)
-	m.seek(after)
-	m.epoch++
-	m.events, m.settled = map[event.Sequence]*owedEvent{}, map[event.Sequence]bool{}
-	m.scan, m.filled, m.passed, m.unclear = after, after, after, 0
-	for _, k := range m.takers {
-		k.first = after
-	}
-}
-
-func (m *subscriptionModel) pauseOrResume() {
-	m.paused = !m.paused
-	m.did("paused: %v", m.paused)
-	m.update(func(d *strawv1.Subscription) { d.Paused = m.paused })
-}
-
-func (m *subscriptionModel) limit() {
-	m.limits.inFlight = [...]int{1, 10, 1000}[m.random.IntN(3)]
-	m.limits.attempts = [...]int{0, 2, 3, 10}[m.random.IntN(4)]
-	m.did("limits: %+v", m.limits)
-	m.update(func(d *strawv1.Subscription) {
-		d.MaxInFlight, d.MaxAttempts = int32(m.limits.inFlight), new(int32(m.limits.attempts))
-		d.RetryBackoff.Max = durationpb.New(maxBackoff)
-	})
-}
-
-// reselect changes which events are wanted. What was looked at is passed over for good; what may just have been looked at,
-// or was before a restart, isn't clear.
-func (m *subscriptionModel) reselect() {
-	before, was := m.get().Scanned, m.wanted
-	m.wanted = [...]string{"", "a.a", "b.b"}[m.random.IntN(3)]
-	if m.wanted == was {
-		return
-	}
-	m.update(func(d *strawv1.Subscription) {
-		if d.Types = nil; m.wanted != "" {
-			d.Types = []string{m.wanted}
-		}
-	})
-	after := m.get().Scanned
-	m.did("wanted: %q, scanned %d to %d", m.wanted, before, after)
-	if before > m.unclear {
-		m.passed = max(m.passed, before)
-	}
-	m.unclear = max(m.unclear, after)
-	for seq, e := range m.events {
-		switch {
-		case e.place == againPlace && !m.selects(seq):
-			e.place = unclearPlace
-		case seq > before && e.place == sentPlace && !e.proven: // taken up again by its ack id; that is written down now
-			e.record(e.attempts - 1)
-		case seq > before && (e.place == sentPlace || e.place == duePlace):
-			e.record(e.attempts)
-		}
-	}
-}
-
-func (m *subscriptionModel) restart() {
-	m.did("a restart")
-	m.statuses([]strawv1.AckResult_Status{})
-	m.forget()
-	m.reopen()
-}
-
-func (m *subscriptionModel) powerCut() {
-	m.did("a power cut")
-	m.statuses([]strawv1.AckResult_Status{}) // whatever was changed before is durable now
-	m.forget()
-	m.crash()
-}
-
-// forget drops what only memory knows.
-func (m *subscriptionModel) forget() {
-	m.takers = nil
-	m.unclear = max(m.unclear, m.scan)
-	if m.wanted != "" {
-		m.unclear = max(m.unclear, m.get().Scanned)
-	}
-	m.scan, m.filled = 0, 0
-	for _, e := range m.events {
-		e.holder, e.faultless = nil, false
-		switch e.place {
-		case revivedPlace, dyingPlace, againPlace, unclearPlace:
-			continue
-		}
-		if !e.recorded {
-			*e = owedEvent{place: againPlace}
-			continue
-		}
-		e.attempts = e.onRecord
-		switch {
-		case e.copied && e.failures == 0:
-			e.place = revivedPlace
-		case e.dueOnRecord > m.now:
-			e.place, e.at = waitingPlace, e.dueOnRecord
-		default:
-			e.place = duePlace
-		}
-		e.failed, e.proven = e.failures > 0, false
-	}
-}
-
-func (m *subscriptionModel) redeliver() {
-	if len(m.letters) == 0 {
-		return
-	}
-	m.did("the dead letters are redelivered")
-	m.full = false
-	for seq, l := range m.letters {
-		e := m.events[seq]
-		if e != nil && (e.place == sentPlace || e.place == duePlace || e.place == waitingPlace || e.place == dyingPlace) {
-			e.failures = 0 // a seek owes it already
-			if e.record(e.attempts); e.place == sentPlace && !e.proven {
-				e.record(e.attempts - 1)
-			}
-			if e.place == dyingPlace {
-				e.place = duePlace
-			}
-			continue
-		}
-		delete(m.settled, seq)
-		m.events[seq] = &owedEvent{attempts: l.Attempts, place: revivedPlace, copied: true, recorded: true, onRecord: l.Attempts}
-	}
-	n, err := m.subs.Redeliver(context.Background(), theID, store.Choice{All: true}, false)
-	if err != nil || n != int64(len(m.letters)) {
-		m.Fatalf("redeliver: %d, %v, want %d", n, err, len(m.letters))
-	}
-	m.letters = nil
-	m.bury()
-}
-
-func (m *subscriptionModel) purge() {
-	m.did("the dead letters are purged")
-	m.full = false
-	n, err := m.subs.Purge(context.Background(), theID, store.Choice{All: true}, false)
-	if err != nil || n != int64(len(m.letters)) {
-		m.Fatalf("purge: %d, %v, want %d", n, err, len(m.letters))
-	}
-	m.letters = nil
-	m.bury()
-}
-
-// finish settles everything, and sees that nothing was forgotten.
-func (m *subscriptionModel) finish() {
-	m.did("the end")
-	m.paused = false
-	m.limits.inFlight, m.limits.attempts = 1000, 0
-	m.update(func(d *strawv1.Subscription) { d.Paused, d.MaxInFlight, d.MaxAttempts = false, 1000, new(int32) })
-	m.takers = append(m.takers, &modelTaker{taking: m.consume(0)})
-	for m.get().Backlog > 0 {
-		m.purge()
-		m.now += 2 * time.Minute
-		m.h.Advance(2 * time.Minute)
-		m.statuses([]strawv1.AckResult_Status{})
-		m.quiesce()
-		for _, id := range m.issued[max(0, len(m.issued)-2000):] {
-			if _, want := m.owes(id); want == acked {
-				m.settle(id.seq)
-				m.statuses([]strawv1.AckResult_Status{acked}, id.ackID)
-			}
-		}
-	}
-	for seq := event.Sequence(1); seq <= m.head(); seq++ {
-		if unsent, surely := m.unsent(seq); unsent && surely {
-			m.Fatalf("event %d was never sent", seq)
-		}
+	if seq, some := m.left(v.Scanned); some {
+		m.Fatalf("event %d is left out, and it was scanned up to %d", seq, v.Scanned)
 	}
 }

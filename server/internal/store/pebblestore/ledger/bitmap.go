@@ -80,17 +80,20 @@ func (s *settled) mark(no uint64, b *block) {
 	}
 }
 
-// setRange adds the sequences from and to and all between. It has nothing written for their sake: they can be found out
-// again.
+// setRange adds the sequences from and to and all between, and has their blocks written.
 func (s *settled) setRange(from, to event.Sequence) {
 	for from <= to {
 		no, at := blockOf(from)
 		end := min(to, event.Sequence((no+1)*blockBits-1))
-		if last := uint(end % blockBits); at == 0 && last == blockBits-1 && s.get(no) == nil {
-			s.blocks[no] = &block{count: blockBits}
+		b := s.get(no)
+		if last := uint(end % blockBits); b == nil && at == 0 && last == blockBits-1 {
+			b = &block{count: blockBits}
+			s.blocks[no] = b
 		} else {
-			s.make(no).fill(at, last)
+			b = s.make(no)
+			b.fill(at, last)
 		}
+		s.mark(no, b)
 		from = end + 1
 	}
 }
@@ -165,15 +168,6 @@ func (s *settled) countClear(from, to event.Sequence) uint64 {
 		}
 	}
 	return n
-}
-
-// touch has the blocks between a floor and a position written as they are.
-func (s *settled) touch(floor, through event.Sequence) {
-	for no, b := range s.blocks {
-		if event.Sequence((no+1)*blockBits) > floor && event.Sequence(no*blockBits) <= through {
-			s.mark(no, b)
-		}
-	}
 }
 
 // dropThrough forgets the blocks that lie below a floor as a whole.

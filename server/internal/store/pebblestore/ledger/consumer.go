@@ -142,8 +142,7 @@ func (l *Ledger) unsend(seq event.Sequence) {
 		l.makeDue(e)
 		return
 	}
-	e.state = stateUnsent
-	l.unsent.insert(e)
+	l.makeUnsent(e)
 }
 
 // hold puts an entry into the consumer's hands until a deadline.

@@ -66,7 +66,7 @@ func (l *Ledger) Revive(seq event.Sequence, attempts int32, size int64) (keep bo
 		}
 		return false
 	}
-	if seq > l.scan && !l.done(seq) {
+	if seq > l.position.Scan && !l.done(seq) {
 		// A seek owes it, if it still matches. Now it is owed in any case, and once.
 		l.settled.set(seq)
 		l.raise()

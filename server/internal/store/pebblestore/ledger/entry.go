@@ -11,10 +11,10 @@ import (
 type entry struct {
 	seq                event.Sequence
 	attempts, failures int32
+	failed             int32 // the newest attempt whose failure is counted
 	state              state
 	collected          bool // the newest sending was taken over by its consumer
 	proven             bool // and has arrived, for its id came back
-	failed             bool // the newest sending's failure is counted
 	faultless          bool // if the deadline passes, it is no failure
 	copied             bool // has a copy of its own; the log's is settled
 	stored             bool // has a record
@@ -104,6 +104,11 @@ func (l *Ledger) record(e *entry) {
 		e.recording = true
 		l.records = append(l.records, e.seq)
 	}
+}
+
+func (l *Ledger) makeUnsent(e *entry) {
+	e.state = stateUnsent
+	l.unsent.insert(e)
 }
 
 func (l *Ledger) makeDue(e *entry) {

@@ -4,10 +4,14 @@
 // It does no I/O, has no clock and starts no goroutine. It isn't safe for concurrent use.
 //
 // Everything at or below the floor is settled. Between the floor and the scan position an event is owed if, and only if, it
-// has an entry; what is settled there has a bit. Beyond the scan position an event is owed if it matches, unless it has a
-// bit: that is how what was acknowledged before a restart is passed over when the log is scanned again from the floor. So
-// what wasn't scanned takes no memory, and the rest as much as there are events in flight, and a bit for each event between
-// the floor and the newest settled one, less for long runs.
+// has an entry; all else there has a bit, for it is settled or didn't match. Beyond the scan position an event is owed if it
+// matches, unless it has a bit, for what was sent just before a crash may be acknowledged before it is scanned again. So what
+// wasn't scanned takes no memory, and the rest as much as there are events in flight, and a bit for each event between the
+// floor and the newest settled one, less for long runs.
+//
+// Floor, scan position and bits are always written together, as they are at one moment. So after a restart just those events
+// between the two are owed that have no bit, whatever the filter says by then, and what comes after is scanned as if it were
+// new. First sendings themselves aren't written: those since the last write are made once more.
 package ledger
 
 import (
@@ -33,10 +37,9 @@ type Config struct {
 type Position struct {
 	// Floor: everything up to here is settled.
 	Floor event.Sequence
-	// Decided: up to here, whatever isn't settled is owed, by the filter of its time.
-	Decided event.Sequence
-	// Sent: some events up to here may have been sent.
-	Sent event.Sequence
+	// Scan: whatever isn't settled up to here matched when it was scanned, and is owed; all of it was picked to be sent at
+	// least once.
+	Scan event.Sequence
 	// Epoch counts the seeks.
 	Epoch uint32
 	// Expired counts the events that retention took.
@@ -56,23 +59,21 @@ type Counts struct {
 type Ledger struct {
 	Config
 	Counts
-	position Position // its Floor is kept up to date
+	position Position
 
 	settled *settled
 	entries map[event.Sequence]*entry
 	free    *entry
 
-	// scan is the scan position: all matches up to it were sent at least once. ready are the matches after it, up to
-	// scanned.
-	scan    event.Sequence
-	resent  event.Sequence // up to here events may have been sent before a restart
+	// ready are the matches after the scan position, up to scanned.
 	ready   []Match
 	buffer  []Match // in which ready is
 	scanned event.Sequence
-	// ahead are the entries beyond scan, in order: they come from before a restart.
+	// ahead are the entries beyond the scan position, in order: they were sent just before a crash, and given back or extended
+	// after it.
 	ahead []event.Sequence
 
-	unsent  list                     // first sendings that never left, in log order
+	unsent  list                     // sent never, or not since a restart; in log order
 	due     list                     // can be sent again now
 	waiting heap                     // can be sent again later
 	dying   list                     // to be dead-lettered
@@ -95,11 +96,13 @@ type Ledger struct {
 	changed bool // something was settled
 }
 
-// New returns the ledger of a subscription that owes what comes after a position.
+// New returns the ledger of a subscription that stands at a position; a new one has a floor alone. If it has anything on
+// record, Restore must follow.
 func New(c Config, p Position) *Ledger {
+	p.Scan = max(p.Scan, p.Floor)
 	l := &Ledger{
 		Config: c, position: p, written: p, settled: newSettled(), entries: map[event.Sequence]*entry{},
-		scan: p.Floor, scanned: p.Floor, resent: p.Sent, revived: map[event.Sequence]int32{},
+		scanned: p.Scan, revived: map[event.Sequence]int32{},
 	}
 	if p.Gap {
 		l.gaps = 1
@@ -111,13 +114,6 @@ func New(c Config, p Position) *Ledger {
 
 // Position is where the subscription stands.
 func (l *Ledger) Position() Position { return l.position }
-
-// Scan is the position up to which every match was sent at least once.
-func (l *Ledger) Scan() event.Sequence { return l.scan }
-
-// Sent is the position up to which events may have been sent, before a restart too. What is between Scan and Sent must be
-// selected as it was then.
-func (l *Ledger) Sent() event.Sequence { return max(l.scan, l.resent) }
 
 // InFlight is how many events were sent and not settled.
 func (l *Ledger) InFlight() int { return len(l.entries) }
@@ -145,14 +141,7 @@ func (l *Ledger) Configure(c Config, selectionChanged bool) {
 	l.Config = c
 	if selectionChanged {
 		l.forgetReady()
-		l.scanned = l.scan
-		l.position.Decided = max(l.position.Decided, l.scan)
-		l.settled.touch(l.position.Floor, l.scan)
-		for _, seq := range l.ahead {
-			if e := l.entries[seq]; e != nil {
-				l.record(e)
-			}
-		}
+		l.scanned = l.position.Scan
 	}
 	for _, c := range l.consumers {
 		c.admit()
@@ -167,8 +156,8 @@ func (l *Ledger) raise() {
 	}
 	l.position.Floor = floor
 	l.settled.dropThrough(floor)
-	if l.scan < floor {
-		l.scan = floor
+	if l.position.Scan < floor {
+		l.position.Scan = floor
 		l.scanned = max(l.scanned, floor)
 	}
 }
@@ -178,12 +167,12 @@ func (l *Ledger) done(seq event.Sequence) bool {
 	return seq <= l.position.Floor || l.settled.has(seq)
 }
 
-// owed reports whether an event without an entry is owed, given that it was sent once.
+// owed reports whether an event without an entry is owed, given that it was sent once since the latest seek.
 func (l *Ledger) owed(seq event.Sequence) bool {
 	if _, ok := l.revived[seq]; ok {
 		return true
 	}
-	return seq > l.scan && !l.done(seq)
+	return seq > l.position.Scan && !l.done(seq)
 }
 
 // Seek makes everything after a position owed again, and all before settled. Dead letters stay on record.
@@ -206,9 +195,8 @@ func (l *Ledger) Seek(after event.Sequence) {
 	l.forgetReady()
 	l.records, l.ahead = nil, nil
 	l.reset = true
-	l.position.Floor, l.position.Decided = after, after
+	l.position.Floor, l.position.Scan, l.scanned = after, after, after
 	l.position.Epoch++
-	l.scan, l.scanned, l.resent = after, after, 0
 }
 
 // Expire settles what retention has removed: everything up to a position but what has a copy of its own. It returns how
@@ -228,7 +216,7 @@ func (l *Ledger) Expire(through event.Sequence) int64 {
 	l.ahead = slices.DeleteFunc(l.ahead, func(seq event.Sequence) bool { return seq <= through })
 	l.position.Floor = through
 	l.settled.dropThrough(through)
-	l.scan, l.scanned = max(l.scan, through), max(l.scanned, through)
+	l.position.Scan, l.scanned = max(l.position.Scan, through), max(l.scanned, through)
 	l.raise()
 	l.slide()
 	if lost > 0 {
@@ -250,7 +238,7 @@ func (l *Ledger) neverSent(through event.Sequence) int64 {
 	if through > l.scanned {
 		n += int64(l.settled.countClear(l.scanned+1, through))
 		for _, seq := range l.ahead {
-			if seq > l.scanned && seq <= through && l.entries[seq] != nil {
+			if seq > l.scanned && seq <= through && l.entries[seq] != nil && !l.done(seq) {
 				n--
 			}
 		}

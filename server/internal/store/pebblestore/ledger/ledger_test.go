@@ -252,8 +252,8 @@ func TestAMillionBehindCostsNoMemory(t *testing.T) {
 	for _, b := range l.Drain().Blocks {
 		size += len(b.Value)
 	}
-	if l.Scan() != n || l.InFlight() != 1 || size > 2<<10 {
-		t.Errorf("scanned to %d, %d in flight, %d bytes to write", l.Scan(), l.InFlight(), size)
+	if l.Position().Scan != n || l.InFlight() != 1 || size > 2<<10 {
+		t.Errorf("scanned to %d, %d in flight, %d bytes to write", l.Position().Scan, l.InFlight(), size)
 	}
 	l.Ack(ID{Seq: 1, Attempt: 1})
 	if p := l.Position(); p.Floor != n || len(l.settled.blocks) > 1 {

@@ -27,9 +27,6 @@ func (l *Ledger) ScanFrom() event.Sequence {
 	return l.scanned
 }
 
-// Decided is the position up to which the filter isn't to be asked while scanning: whatever comes up is owed.
-func (l *Ledger) Decided() event.Sequence { return l.position.Decided }
-
 // Scanned tells which events match of those after ScanFrom up to a position, in order. What is settled or known to be owed
 // may be among them.
 func (l *Ledger) Scanned(through event.Sequence, matches []Match) {
@@ -42,7 +39,7 @@ func (l *Ledger) Scanned(through event.Sequence, matches []Match) {
 			l.ready = append(l.ready, m)
 		}
 	}
-	l.scanned = through
+	l.scanned = max(l.scanned, through)
 	l.slide()
 }
 
@@ -55,7 +52,7 @@ func (l *Ledger) slide() {
 			l.skip(seq)
 		case l.entries[seq] != nil:
 			l.skip(seq - 1)
-			l.scan = max(l.scan, seq)
+			l.position.Scan = max(l.position.Scan, seq)
 		default:
 			l.skip(seq - 1)
 			return
@@ -67,14 +64,14 @@ func (l *Ledger) slide() {
 	l.skip(l.scanned)
 }
 
-// skip moves the scan position over events that don't match, are settled, or have an entry from before a restart.
+// skip moves the scan position over events that don't match, are settled, or have an entry already.
 func (l *Ledger) skip(through event.Sequence) {
 	for len(l.ahead) > 0 && l.ahead[0] <= through {
 		seq := l.ahead[0]
 		l.ahead = l.ahead[1:]
 		l.pass(seq - 1)
 		if l.entries[seq] != nil {
-			l.scan = max(l.scan, seq)
+			l.position.Scan = max(l.position.Scan, seq)
 		}
 	}
 	l.pass(through)
@@ -82,18 +79,18 @@ func (l *Ledger) skip(through event.Sequence) {
 
 // pass moves the scan position over events that don't match or are settled.
 func (l *Ledger) pass(through event.Sequence) {
-	if through <= l.scan {
+	p := &l.position
+	if through <= p.Scan {
 		return
 	}
-	if l.scan == l.position.Floor {
-		l.position.Floor = through
+	if p.Scan == p.Floor {
+		p.Floor, p.Scan = through, through
 		l.settled.dropThrough(through)
-		l.scan = through
 		l.raise()
 		return
 	}
-	l.settled.setRange(l.scan+1, through)
-	l.scan = through
+	l.settled.setRange(p.Scan+1, through)
+	p.Scan = through
 }
 
 // forgetReady drops what is ready, for it has to be scanned again.

@@ -58,7 +58,7 @@ func (l *Ledger) checkEpoch(id ID) strawv1.AckResult_Status {
 	return 0
 }
 
-// settleUnsent settles an event that was sent before a restart, or before it was dead-lettered, and not since.
+// settleUnsent settles an event that was sent before a crash and not scanned since, or sent before it was dead-lettered.
 func (l *Ledger) settleUnsent(seq event.Sequence) {
 	l.changed = true
 	if _, ok := l.revived[seq]; ok {
@@ -137,7 +137,7 @@ func (l *Ledger) latest(id ID) (*entry, strawv1.AckResult_Status) {
 		e = l.adopt(id.Seq)
 	}
 	if id.Attempt > e.attempts {
-		e.attempts, e.failed = id.Attempt, false // a restart had forgotten this sending
+		e.attempts = id.Attempt // a restart had forgotten this sending
 	}
 	e.collected, e.proven = true, true // or there were no such id
 	return e, 0
@@ -146,7 +146,8 @@ func (l *Ledger) latest(id ID) (*entry, strawv1.AckResult_Status) {
 // MaxAttempt is the highest attempt that an ID tells from others.
 const MaxAttempt = 1<<16 - 1
 
-// adopt makes an entry for an event that was sent before a restart and not since.
+// adopt makes an entry for an event that was sent before a crash and not scanned since, or is revived. That it is owed is
+// written down, for the filter may have changed and hide it by now.
 func (l *Ledger) adopt(seq event.Sequence) *entry {
 	attempts, revived := l.revived[seq]
 	e := l.add(seq)
@@ -156,6 +157,7 @@ func (l *Ledger) adopt(seq event.Sequence) *entry {
 	} else {
 		i, _ := slices.BinarySearch(l.ahead, seq)
 		l.ahead = slices.Insert(l.ahead, i, seq)
+		l.record(e)
 	}
 	l.makeDue(e)
 	if !revived {
@@ -179,8 +181,8 @@ func (l *Ledger) fail(e *entry, f failure) {
 		return
 	}
 	l.lift(e)
-	if !e.failed {
-		e.failed = true
+	if e.failed < e.attempts {
+		e.failed = e.attempts
 		e.failures++
 	}
 	e.reason = f.reason

@@ -26,7 +26,8 @@ type Block struct {
 	Value []byte // nil: remove it
 }
 
-// A Record is what is known of an event that has failed, or is owed again after it was dead-lettered.
+// A Record is what is known of an event that was given back or has failed, or is owed again after it was dead-lettered. What
+// is owed up to the scan position and has no record was sent once, or is as good as that.
 type Record struct {
 	Seq                event.Sequence
 	Attempts, Failures int32
@@ -41,21 +42,21 @@ type Record struct {
 	Gone bool
 }
 
-// Changed reports whether more must be written down than the floor and how far was sent, which may be left for later.
+// Changed reports whether more must be written down than how far events were settled, passed over or sent for the first time,
+// which may be left for later.
 func (l *Ledger) Changed() bool {
 	p := l.position
-	p.Floor, p.Sent = l.written.Floor, l.written.Sent
+	p.Floor, p.Scan = l.written.Floor, l.written.Scan
 	return l.changed || l.reset || p != l.written || len(l.records) > 0
 }
 
-// Lag is how many events the floor and the newest sending are ahead of what was drained last.
+// Lag is how many events the floor and the scan position are ahead of what was drained last.
 func (l *Ledger) Lag() uint64 {
-	return uint64(l.position.Floor - l.written.Floor + l.Sent() - l.written.Sent)
+	return uint64(l.position.Floor - l.written.Floor + l.position.Scan - l.written.Scan)
 }
 
 // Drain returns what has changed since the last Drain.
 func (l *Ledger) Drain() Mutations {
-	l.position.Sent = l.Sent()
 	m := Mutations{Reset: l.reset, Blocks: l.settled.drain(l.position.Floor, nil), Copies: l.dropped}
 	if l.position != l.written {
 		p := l.position
@@ -108,8 +109,18 @@ func (l *Ledger) Restore(blocks []Block, records []Record) error {
 		}
 		l.restore(r)
 	}
+	l.owe()
 	l.raise()
 	return nil
+}
+
+// owe makes entries for what is owed up to the scan position and has no record.
+func (l *Ledger) owe() {
+	for seq := l.settled.nextClear(l.position.Floor + 1); seq <= l.position.Scan; seq = l.settled.nextClear(seq + 1) {
+		if l.entries[seq] == nil {
+			l.makeUnsent(l.add(seq))
+		}
+	}
 }
 
 func (l *Ledger) restore(r Record) {
@@ -120,8 +131,11 @@ func (l *Ledger) restore(r Record) {
 	}
 	e := l.add(r.Seq)
 	e.reason = r.Reason
-	e.attempts, e.failures, e.copied, e.stored, e.failed = r.Attempts, r.Failures, r.Copied, true, r.Failures > 0
-	if !r.Copied {
+	e.attempts, e.failures, e.copied, e.stored = r.Attempts, r.Failures, r.Copied, true
+	if r.Failures > 0 {
+		e.failed = r.Attempts
+	}
+	if !r.Copied && r.Seq > l.position.Scan {
 		l.ahead = append(l.ahead, r.Seq)
 	}
 	switch {
@@ -129,6 +143,8 @@ func (l *Ledger) restore(r Record) {
 		l.makeDying(e)
 	case r.Due > 0:
 		l.makeWait(e, r.Due)
+	case e.attempts == 0:
+		l.makeUnsent(e)
 	default:
 		l.makeDue(e)
 	}
