@@ -74,6 +74,8 @@ func (e *embedded) stop() {
 type JetStreamConfig struct {
 	Dir    string
 	Events int
+	// SyncAlways has every write that comes after the events synced.
+	SyncAlways bool
 }
 
 // jetStream is the role that serves a filled stream.
@@ -90,6 +92,12 @@ func openJetStream(config JetStreamConfig) (*jetStream, any, error) {
 	if err := e.fill(config.Events); err != nil {
 		e.stop()
 		return nil, nil, err
+	}
+	if config.SyncAlways { // filling would take it minutes
+		e.stop()
+		if e, err = startJetStream(config.Dir, true); err != nil {
+			return nil, nil, err
+		}
 	}
 	return &jetStream{embedded: e}, Addresses{GRPC: e.server.Addr().String()}, nil
 }

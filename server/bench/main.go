@@ -51,6 +51,7 @@ var rows = []struct {
 	{"stored", (*Bench).stored},
 	{"open", (*Bench).open},
 	{"replay", (*Bench).replay},
+	{"durable", (*Bench).durable},
 	{"fanout", (*Bench).fanout},
 	{"live", (*Bench).live},
 	{"crowd", (*Bench).crowd},

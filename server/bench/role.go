@@ -24,14 +24,16 @@ type role interface {
 
 // roles open each role; the second result is what its parent is told once it is ready.
 var roles = map[string]func(config json.RawMessage) (role, any, error){
-	"fill":             openRole(openFill),
-	"ingest":           openRole(openIngest),
-	"lean":             openRole(openLean),
-	"load":             openRole(openLoad),
-	"subscriber":       openRole(openSubscriber),
-	"raw-subscriber":   openRole(openRawSubscriber),
-	"jetstream":        openRole(openJetStream),
-	"jetstream-reader": openRole(openJetStreamReader),
+	"consumer":            openRole(openConsumer),
+	"fill":                openRole(openFill),
+	"ingest":              openRole(openIngest),
+	"lean":                openRole(openLean),
+	"load":                openRole(openLoad),
+	"subscriber":          openRole(openSubscriber),
+	"raw-subscriber":      openRole(openRawSubscriber),
+	"jetstream":           openRole(openJetStream),
+	"jetstream-reader":    openRole(openJetStreamReader),
+	"jetstream-consumers": openRole(openJetStreamConsumers),
 }
 
 func openRole[C any, R role](open func(C) (R, any, error)) func(json.RawMessage) (role, any, error) {

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+)
+
+// durable measures what consumers of durable subscriptions receive and acknowledge.
+func (b *Bench) durable(ctx context.Context) ([]Result, error) {
+	results, err := b.consumers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	behind, err := b.behind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	many, err := b.subscriptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(results, behind...), many...), nil
+}
+
+// consumed runs Straw on a store and has so many consumers settle events.
+func (b *Bench) consumed(ctx context.Context, dir string, config ConsumerConfig) (Sample, error) {
+	t, _, err := b.startStraw(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Kill()
+	config.Addr = t.GRPC
+	consumers, err := startRole(ctx, "consumer", config, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer consumers.Kill()
+	return b.replayThrough(ctx, t, consumers, 1)
+}
+
+// consumers measures one subscription, shared by more and more consumers, against a JetStream durable pull consumer.
+func (b *Bench) consumers(ctx context.Context) ([]Result, error) {
+	full, err := b.filled(ctx, OrderedIDs, b.scale.Consumed)
+	if err != nil {
+		return nil, err
+	}
+	var sides []Side
+	counts := []int{1, 8, 64}
+	for _, n := range counts {
+		sides = append(sides, Side{fmt.Sprintf("jetstream, %d", n), func(ctx context.Context) (Sample, error) {
+			return b.consumeJetStream(ctx, n)
+		}}, Side{fmt.Sprintf("straw, %d", n), func(ctx context.Context) (Sample, error) {
+			return b.consumed(ctx, full.dir, ConsumerConfig{Subscriptions: 1, Consumers: n, PerConn: 1, Events: full.events})
+		}})
+	}
+	m, err := b.rounds(ctx, "durable", sides...)
+	if err != nil {
+		return nil, err
+	}
+	var results []Result
+	for _, n := range counts {
+		what := fmt.Sprintf("delivered and acknowledged, consumers: %d", n)
+		results = append(results, compare("durable", what, "/s", m.figure(fmt.Sprintf("jetstream, %d", n), "per_s"),
+			m.figure(fmt.Sprintf("straw, %d", n), "per_s"), atLeast(3)))
+	}
+	return results, nil
+}
+
+func (b *Bench) consumeJetStream(ctx context.Context, consumers int) (Sample, error) {
+	dir, err := os.MkdirTemp(b.dir, "jetstream-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	t, err := b.startLimit(ctx, "jetstream", JetStreamConfig{Dir: dir, Events: b.scale.JetStreamConsumed, SyncAlways: true})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Kill()
+	config := JetStreamConsumersConfig{Addr: t.GRPC, Events: b.scale.JetStreamConsumed, Consumers: consumers}
+	reader, err := startRole(ctx, "jetstream-consumers", config, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Kill()
+	return b.replayThrough(ctx, t, reader, 1)
+}
+
+// behind measures what an event costs a subscription that has all of a large log before it, against one that soon reaches
+// the head. Both settle as many.
+func (b *Bench) behind(ctx context.Context) ([]Result, error) {
+	small, err := b.filled(ctx, OrderedIDs, b.scale.Consumed)
+	if err != nil {
+		return nil, err
+	}
+	large, err := b.filled(ctx, OrderedIDs, b.scale.Stored)
+	if err != nil {
+		return nil, err
+	}
+	side := func(name, dir string) Side {
+		return Side{name, func(ctx context.Context) (Sample, error) {
+			return b.consumed(ctx, dir, ConsumerConfig{Subscriptions: 1, Consumers: 8, PerConn: 1, Events: small.events})
+		}}
+	}
+	m, err := b.rounds(ctx, "durable, behind", side("at the head", small.dir), side("behind", large.dir))
+	if err != nil {
+		return nil, err
+	}
+	what := fmt.Sprintf("server CPU per event, %s events behind", number(float64(b.scale.Stored)))
+	return []Result{compare("durable", what, "µs", m.figure("at the head", "server_cpu_us"), m.figure("behind", "server_cpu_us"), atMost(1.3))}, nil
+}
+
+// subscriptions measures what an event costs each of many subscriptions on one log, against one that settles as many alone.
+func (b *Bench) subscriptions(ctx context.Context) ([]Result, error) {
+	const share = 10 // subscriptions to a connection
+	each := max(1, b.scale.Consumed/b.scale.Subscriptions)
+	small, err := b.filled(ctx, OrderedIDs, each)
+	if err != nil {
+		return nil, err
+	}
+	full, err := b.filled(ctx, OrderedIDs, b.scale.Consumed)
+	if err != nil {
+		return nil, err
+	}
+	m, err := b.rounds(ctx, "durable, subscriptions",
+		Side{"one", func(ctx context.Context) (Sample, error) {
+			return b.consumed(ctx, full.dir, ConsumerConfig{Subscriptions: 1, Consumers: 1, PerConn: 1, Events: full.events})
+		}},
+		Side{"many", func(ctx context.Context) (Sample, error) {
+			return b.consumed(ctx, small.dir, ConsumerConfig{Subscriptions: b.scale.Subscriptions, Consumers: 1, PerConn: share, Events: each})
+		}},
+	)
+	if err != nil {
+		return nil, err
+	}
+	what := fmt.Sprintf("server CPU per event, %d subscriptions on one log", b.scale.Subscriptions)
+	return []Result{compare("durable", what, "µs", m.figure("one", "server_cpu_us"), m.figure("many", "server_cpu_us"), Bar{})}, nil
+}
