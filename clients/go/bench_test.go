@@ -1,11 +1,15 @@
 package straw_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	straw "github.com/straw-gateway/straw/clients/go"
@@ -64,6 +68,114 @@ func benchmarkBare(b *testing.B, target string) {
 				b.Fatal(d)
 			}
 			n++
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkConsume consumes and acknowledges, through the client and through the bare generated stub, which acknowledges each
+// frame before it reads the next. Both may have 1,000 deliveries outstanding.
+//
+//	go test -run '^$' -bench Consume -count 5 ./clients/go
+func BenchmarkConsume(b *testing.B) {
+	server := grpc.NewServer()
+	var events []*straw.Event
+	for i, d := range slices.Repeat(fullFrame().GetDeliveries(), 8) { // more different ones than can be outstanding
+		e := proto.CloneOf(d.GetEvent())
+		e.Id = fmt.Sprintf("evt_%024d", i)
+		events = append(events, e)
+	}
+	newLeanDurable(events, true).register(server)
+	l := listen(b, "127.0.0.1:0")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(l); err != nil {
+			b.Errorf("serving: %v", err)
+		}
+	}()
+	b.Cleanup(func() { server.Stop(); <-done })
+	b.Run("handler", func(b *testing.B) { benchmarkHandler(b, l.Addr().String()) })
+	b.Run("iterator", func(b *testing.B) { benchmarkDeliveries(b, l.Addr().String()) })
+	b.Run("bare", func(b *testing.B) { benchmarkBareAcks(b, l.Addr().String()) })
+}
+
+func benchmarkHandler(b *testing.B, target string) {
+	b.Helper()
+	c, err := straw.Dial(target)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	b.ReportAllocs()
+	ctx, stop := context.WithCancel(b.Context())
+	var n atomic.Int64
+	hooks := straw.Hooks{Settled: func(*straw.Delivery, straw.AckStatus, error) {
+		if n.Add(1) == int64(b.N) {
+			stop()
+		}
+	}}
+	err = c.Consume(ctx, straw.ConsumeOptions{Subscription: "billing", Concurrency: 500, Hooks: hooks}, func(_ context.Context, d *straw.Delivery) error {
+		if d.Event.GetId() == "" {
+			b.Error("an event without an id")
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func benchmarkDeliveries(b *testing.B, target string) {
+	b.Helper()
+	c, err := straw.Dial(target)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	b.ReportAllocs()
+	n := 0
+	for d, err := range c.Deliveries(b.Context(), straw.ConsumeOptions{Subscription: "billing", Concurrency: 500}) {
+		if err != nil || d.Event.GetId() == "" {
+			b.Fatal(d, err)
+		}
+		d.Ack()
+		if n++; n >= b.N {
+			break
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func benchmarkBareAcks(b *testing.B, target string) {
+	b.Helper()
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	b.ReportAllocs()
+	stream, err := strawv1.NewEventServiceClient(conn).Subscribe(b.Context(), &strawv1.SubscribeRequest{SubscriptionId: "billing", MaxOutstanding: 1000})
+	if err != nil {
+		b.Fatal(err)
+	}
+	settle := strawv1.NewSubscriptionServiceClient(conn)
+	for n := 0; n < b.N; {
+		f, err := stream.Recv()
+		if err != nil {
+			b.Fatal(err)
+		}
+		req := &strawv1.AcknowledgeRequest{SubscriptionId: "billing"}
+		for _, d := range f.GetDeliveries() {
+			if d.GetEvent().GetId() == "" {
+				b.Fatal(d)
+			}
+			req.AckIds = append(req.AckIds, d.GetAckId())
+			n++
+		}
+		if _, err := settle.Acknowledge(b.Context(), req); err != nil {
+			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc"
 
@@ -21,9 +22,13 @@ type Client struct {
 	dial   func() (*grpc.ClientConn, error)
 	closed context.Context // ends with Close
 	close  context.CancelFunc
+
+	mu      sync.Mutex
+	holders int  // consumers that still settle
+	ending  bool // closed, as soon as nobody holds it
 }
 
-// ErrClosed ends the subscriptions of a client that is closed.
+// ErrClosed ends the subscriptions and consumers of a client that is closed.
 var ErrClosed = errors.New("straw: the client was closed")
 
 // Dial makes a client of the gateway at target: `host:port`, or any target that gRPC knows, such as `dns:///host:port` or
@@ -56,10 +61,36 @@ func Dial(target string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// Close ends every subscription of the client with ErrClosed, and every other call with CANCELED.
+// Close ends every subscription of the client with ErrClosed, and every other call with CANCELED. Consumers drain first:
+// wait for them to end, or else what they still have to settle is lost with the program. Close itself doesn't wait.
 func (c *Client) Close() error {
 	c.close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending = true
+	if c.holders > 0 {
+		return nil
+	}
 	return c.conn.Close()
+}
+
+// hold keeps the connection open over Close, until letGo.
+func (c *Client) hold() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return ErrClosed
+	}
+	c.holders++
+	return nil
+}
+
+func (c *Client) letGo() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holders--; c.ending && c.holders == 0 {
+		_ = c.conn.Close() // a second Close is all that it could complain about
+	}
 }
 
 // Conn is the connection, for what this package has no name for.

@@ -22,6 +22,9 @@
 // leaving the loop by break, return or panic leaves the event unprocessed, and it comes again with the next subscription
 // that goes on from the saved cursor.
 //
+// Where the gateway is to keep the position, and several programs share the work, Consume and Deliveries take events off a
+// durable subscription; each comes until it is acknowledged.
+//
 // The package never retries what a retry can't help, never hides a gap, and starts no goroutine per event. It imports
 // nothing of the server but the generated messages.
 package straw

@@ -113,13 +113,16 @@ func (e *Error) retryable() bool {
 	return false
 }
 
-// A GapError says that retention has removed events before they were read. A subscription with ContinueOnGap yields it in
-// place of the lost events and then goes on: continue the loop once what was lost has been had from elsewhere.
+// A GapError says that retention has removed events before they were read. A subscription with ContinueOnGap and a consumer
+// yield it in place of the lost events and then go on: continue the loop once what was lost has been had from elsewhere.
 type GapError struct {
 	Gap *Gap
 }
 
 func (e *GapError) Error() string {
+	if e.Gap.GetRequested() == "" {
+		return fmt.Sprintf("events were lost: retention had removed what the subscription still owed; going on from %q", e.Gap.GetOldest())
+	}
 	return fmt.Sprintf("events were lost: retention had removed what came after cursor %q; going on from %q",
 		e.Gap.GetRequested(), e.Gap.GetOldest())
 }

@@ -32,6 +32,14 @@ type (
 	Gap = strawv1.Gap
 )
 
+// What the calls about durable subscriptions take and return.
+type (
+	// Subscription is a durable position in the log, shared by its consumers.
+	Subscription = strawv1.Subscription
+	// DeadLetter is an event that failed too often, or that its consumer gave up.
+	DeadLetter = strawv1.DeadLetter
+)
+
 // The types of event that this version of the client knows. Types are an open set: compare, but don't rely on the list.
 const (
 	TypeAnalysisCompleted = "analysis.completed"

@@ -110,6 +110,85 @@ func ExampleFileCursor() {
 	// run 2 evt_3
 }
 
+// A durable subscription keeps the position in the gateway. Returning nil acknowledges the event; an error gives it back, to be
+// sent again.
+func ExampleClient_Consume() {
+	target, stop := exampleSubscription()
+	defer stop()
+	client, err := straw.Dial(target)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	// A program would end with SIGTERM: signal.NotifyContext(context.Background(), syscall.SIGTERM).
+	ctx, cancel := context.WithCancel(context.Background())
+	opts := straw.ConsumeOptions{Subscription: "billing", Concurrency: 1}
+	err = client.Consume(ctx, opts, func(_ context.Context, d *straw.Delivery) error {
+		fmt.Println(d.Event.GetId(), "attempt", d.Attempt)
+		if d.Event.GetId() == "evt_3" {
+			cancel()
+		}
+		return nil
+	})
+	fmt.Println("drained:", err)
+	// Output:
+	// evt_1 attempt 1
+	// evt_2 attempt 1
+	// evt_3 attempt 1
+	// drained: <nil>
+}
+
+// A loop settles deliveries itself, and may gather them: here three are stored in one transaction.
+func ExampleClient_Deliveries() {
+	target, stop := exampleSubscription()
+	defer stop()
+	client, err := straw.Dial(target)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	ctx := context.Background()
+	var batch []*straw.Delivery
+	for d, err := range client.Deliveries(ctx, straw.ConsumeOptions{Subscription: "billing", Concurrency: 3}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if batch = append(batch, d); len(batch) < 3 {
+			continue
+		}
+		for _, d := range batch {
+			d.Ack()
+		}
+		for _, d := range batch {
+			status, err := d.Wait(ctx)
+			fmt.Println(d.Event.GetId(), status, err)
+		}
+		break
+	}
+	// Output:
+	// evt_1 ACKED <nil>
+	// evt_2 ACKED <nil>
+	// evt_3 ACKED <nil>
+}
+
+// exampleSubscription is a gateway with a durable subscription that owes three events.
+func exampleSubscription() (target string, stop func()) {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := grpc.NewServer()
+	newLeanDurable([]*straw.Event{{Id: "evt_1"}, {Id: "evt_2"}, {Id: "evt_3"}}, false).register(server)
+	go func() {
+		if err := server.Serve(l); err != nil {
+			log.Fatal(err)
+		}
+	}()
+	return l.Addr().String(), server.Stop
+}
+
 // Frames show how far behind the subscription is.
 func ExampleClient_Frames() {
 	target, stop := exampleGateway()

@@ -44,8 +44,9 @@ type SubscribeOptions struct {
 	Hooks Hooks
 }
 
-// Hooks are told what a subscription does, for logs and metrics. Nil ones are skipped. They are called in the goroutine of
-// the loop and should return soon.
+// Hooks are told what a subscription or a consumer does, for logs and metrics. Nil ones are skipped. They should return soon:
+// nothing is read meanwhile. A subscription calls them in the goroutine of its loop; a consumer in goroutines of its own,
+// Settled beside the others.
 type Hooks struct {
 	// Connected is called with the first frame of each connection.
 	Connected func(first *Frame)
@@ -53,6 +54,10 @@ type Hooks struct {
 	Disconnected func(err error, retryIn time.Duration)
 	// Frame is called with each frame before its events are delivered, the first one included.
 	Frame func(*Frame)
+	// Gap is called when retention has removed events before they were delivered.
+	Gap func(*Gap)
+	// Settled is called by a consumer with what became of each settlement: the result of Delivery.Wait.
+	Settled func(d *Delivery, status AckStatus, err error)
 }
 
 // OnGap is what to do about a gap.
@@ -120,13 +125,13 @@ func (o *SubscribeOptions) request() *strawv1.SubscribeRequest {
 // a *GapError, which isn't the last. The event is nil beside an error.
 func (c *Client) Subscribe(ctx context.Context, opts SubscribeOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		s := newSubscription(c, opts)
-		err := s.run(ctx, func(f *Frame) bool {
+		r := newReader(c, opts)
+		err := r.run(ctx, func(f *Frame) bool {
 			for _, d := range f.GetDeliveries() {
 				if !yield(d.GetEvent(), nil) {
 					return false
 				}
-				s.processed(d.GetEvent().GetCursor())
+				r.processed(d.GetEvent().GetCursor())
 			}
 			return f.GetGap() == nil || yield(nil, &GapError{f.GetGap()})
 		})
@@ -141,8 +146,8 @@ func (c *Client) Subscribe(ctx context.Context, opts SubscribeOptions) iter.Seq2
 // set, not an error.
 func (c *Client) Frames(ctx context.Context, opts SubscribeOptions) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
-		s := newSubscription(c, opts)
-		err := s.run(ctx, func(f *Frame) bool { return yield(f, nil) })
+		r := newReader(c, opts)
+		err := r.run(ctx, func(f *Frame) bool { return yield(f, nil) })
 		if err != nil && !errors.Is(err, errLeft) {
 			yield(nil, err)
 		}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"google.golang.org/grpc"
-
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 )
 
@@ -27,74 +25,77 @@ var (
 	errLeft = errors.New("left")
 )
 
-// A subscription is one loop over the stream, across its connections. Only its cursor saver is used by two goroutines.
-type subscription struct {
-	client  *Client
+// A reader is one loop over the stream, across its connections. Only its cursor saver and its link are used by two
+// goroutines.
+type reader struct {
+	link    *link
 	request *strawv1.SubscribeRequest
 	hooks   Hooks
 	cursors *cursorSaver // nil without a CursorStore
 	cursor  string       // everything up to here is processed; empty before the first frame
 
-	// own is a connection of this subscription alone, made when the one before fell silent: what made that deaf, perhaps
-	// a proxy that answers pings for a dead gateway, may stay so for as long as it lives.
-	own       *grpc.ClientConn
 	connected bool          // a first frame came, on any connection
 	failures  int           // in a row
 	pause     time.Duration // that a gateway going away has asked for
 }
 
-func newSubscription(c *Client, opts SubscribeOptions) *subscription {
-	return &subscription{client: c, request: opts.request(), hooks: opts.Hooks,
+func newReader(c *Client, opts SubscribeOptions) *reader {
+	return &reader{link: &link{client: c}, request: opts.request(), hooks: opts.Hooks,
 		cursors: newCursorSaver(opts.CursorStore, opts.CursorInterval)}
 }
 
-// run connects again and again, and hands each frame to deliver, which returns false to leave. It returns nil at the head,
-// errLeft, the context's cause, or what a retry can't help.
-func (s *subscription) run(ctx context.Context, deliver func(*Frame) bool) (err error) {
+// run is follow from the saved cursor on, until the client is closed.
+func (r *reader) run(ctx context.Context, deliver func(*Frame) bool) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(s.client.closed, func() { cancel(ErrClosed) })()
-	defer s.disown()
-	if s.cursor, err = s.cursors.load(ctx); err != nil {
+	defer context.AfterFunc(r.link.client.closed, func() { cancel(ErrClosed) })()
+	defer r.link.close()
+	if r.cursor, err = r.cursors.load(ctx); err != nil {
 		return err
 	}
 	defer func() {
-		if saveErr := s.cursors.flush(); err == nil {
+		if saveErr := r.cursors.flush(); err == nil {
 			err = saveErr
 		} else if saveErr != nil && !errors.Is(err, saveErr) {
 			err = errors.Join(err, saveErr)
 		}
 	}()
+	return r.follow(ctx, deliver)
+}
+
+// follow connects again and again, and hands each frame to deliver, which returns false to leave. It returns nil at the
+// head, errLeft, the context's cause, or what a retry can't help.
+func (r *reader) follow(ctx context.Context, deliver func(*Frame) bool) error {
 	for {
-		err := s.connect(ctx, deliver)
+		err := r.connect(ctx, deliver)
 		switch {
-		case errors.Is(err, io.EOF) && s.request.EndAtHead:
+		case errors.Is(err, io.EOF) && r.request.EndAtHead:
 			return nil
 		case errors.Is(err, errLeft):
 			return err
-		case s.client.closed.Err() != nil:
+		case r.link.client.closed.Err() != nil:
 			return ErrClosed
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !s.recoverable(err):
+		case !r.recoverable(err):
 			return err
 		}
-		if err := s.retreat(ctx, err); err != nil {
+		if err := r.retreat(ctx, err); err != nil {
 			return err
 		}
 	}
 }
 
 // connect makes one connection and reads it to its end.
-func (s *subscription) connect(ctx context.Context, deliver func(*Frame) bool) error {
+func (r *reader) connect(ctx context.Context, deliver func(*Frame) bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(firstFramePatience, func() { cancel(errSilent) })
 	defer watchdog.Stop()
-	if s.cursor != "" {
-		After(s.cursor).apply(s.request)
+	if r.cursor != "" {
+		After(r.cursor).apply(r.request)
 	}
-	stream, err := s.events().Subscribe(ctx, s.request)
+	stream, err := strawv1.NewEventServiceClient(r.link.conn()).Subscribe(ctx, r.request)
 	if err != nil {
 		return ended(ctx, err)
 	}
@@ -107,11 +108,11 @@ func (s *subscription) connect(ctx context.Context, deliver func(*Frame) bool) e
 		// A loop may take any time over its events: only waiting for a frame is timed.
 		watchdog.Stop()
 		if patience == 0 {
-			patience = s.welcome(frame)
+			patience = r.welcome(frame)
 		} else {
-			s.failures = 0 // not by the first frame, or a stream that always dies at the same event would be retried at full speed
+			r.failures = 0 // not by the first frame, or a stream that always dies at the same event would be retried at full speed
 		}
-		if err := s.take(frame, deliver); err != nil {
+		if err := r.take(frame, deliver); err != nil {
 			return err
 		}
 		watchdog.Reset(patience)
@@ -119,10 +120,10 @@ func (s *subscription) connect(ctx context.Context, deliver func(*Frame) bool) e
 }
 
 // welcome notes a connection's first frame and returns how long to wait for each further one.
-func (s *subscription) welcome(first *Frame) time.Duration {
-	s.connected = true
-	if s.hooks.Connected != nil {
-		s.hooks.Connected(first)
+func (r *reader) welcome(first *Frame) time.Duration {
+	r.connected = true
+	if r.hooks.Connected != nil {
+		r.hooks.Connected(first)
 	}
 	interval := first.GetHeartbeatInterval().AsDuration()
 	if interval <= 0 {
@@ -132,27 +133,30 @@ func (s *subscription) welcome(first *Frame) time.Duration {
 }
 
 // take delivers a frame and notes how far the log is processed.
-func (s *subscription) take(f *Frame, deliver func(*Frame) bool) error {
-	if s.hooks.Frame != nil {
-		s.hooks.Frame(f)
+func (r *reader) take(f *Frame, deliver func(*Frame) bool) error {
+	if r.hooks.Frame != nil {
+		r.hooks.Frame(f)
+	}
+	if f.GetGap() != nil && r.hooks.Gap != nil {
+		r.hooks.Gap(f.GetGap())
 	}
 	if away := f.GetGoingAway(); away != nil {
-		s.pause = away.GetRetryDelay().AsDuration()
+		r.pause = away.GetRetryDelay().AsDuration()
 	}
 	if !deliver(f) {
 		return errLeft
 	}
-	s.processed(f.GetCursor())
-	return s.cursors.failed()
+	r.processed(f.GetCursor())
+	return r.cursors.failed()
 }
 
-func (s *subscription) processed(cursor string) {
+func (r *reader) processed(cursor string) {
 	if cursor == "" {
 		return
 	}
-	s.cursor = cursor
-	if s.cursors != nil {
-		s.cursors.note(cursor)
+	r.cursor = cursor
+	if r.cursors != nil {
+		r.cursors.note(cursor)
 	}
 }
 
@@ -165,7 +169,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 // recoverable tells whether connecting again can help.
-func (s *subscription) recoverable(err error) bool {
+func (r *reader) recoverable(err error) bool {
 	if errors.Is(err, io.EOF) || errors.Is(err, errSilent) {
 		return true
 	}
@@ -176,43 +180,26 @@ func (s *subscription) recoverable(err error) bool {
 	switch e.Reason {
 	case strawv1.ErrorReason_TOO_MANY_STREAMS, strawv1.ErrorReason_RATE_LIMITED:
 		// The gateway may not yet know that the stream before is lost. At the first try it is simply so.
-		return s.connected
+		return r.connected
 	}
 	return e.retryable()
 }
 
 // retreat waits before the next connection. After silence that will be a new one.
-func (s *subscription) retreat(ctx context.Context, err error) error {
-	s.failures++
-	delay := s.pause + jitter(s.failures)
-	s.pause = 0
+func (r *reader) retreat(ctx context.Context, err error) error {
+	r.failures++
+	delay := r.pause + jitter(r.failures)
+	r.pause = 0
 	if errors.Is(err, io.EOF) {
 		err = errEarlyEnd
 	}
-	if s.hooks.Disconnected != nil {
-		s.hooks.Disconnected(err, delay)
+	if r.hooks.Disconnected != nil {
+		r.hooks.Disconnected(err, delay)
 	}
 	if errors.Is(err, errSilent) {
-		s.disown()
-		conn, err := s.client.dial()
-		if err != nil {
+		if err := r.link.renew(); err != nil {
 			return err
 		}
-		s.own = conn
 	}
 	return sleep(ctx, delay)
-}
-
-func (s *subscription) events() strawv1.EventServiceClient {
-	if s.own != nil {
-		return strawv1.NewEventServiceClient(s.own)
-	}
-	return s.client.Events()
-}
-
-func (s *subscription) disown() {
-	if s.own != nil {
-		_ = s.own.Close() // a second Close is all that it could complain about
-		s.own = nil
-	}
 }
