@@ -1,0 +1,144 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::consume::hand::{Hand, Ticket};
+use crate::consume::{AckStatus, Nack};
+use crate::{Error, Event, v1};
+use std::sync::Arc;
+
+/// An event to be settled. Its deadline is extended for as long as it lives.
+///
+/// One that is dropped unsettled is given back: as a failure, for whoever dropped it may do so each time, but without
+/// blame if the consumer is being shut down.
+#[must_use = "acknowledge it, or give it back"]
+pub struct Delivery {
+    /// The event.
+    pub event: Event,
+    /// Which sending of the event it is, from 1.
+    pub attempt: u32,
+    ticket: Ticket,
+    /// The program has it.
+    begun: bool,
+    /// A drop settles it.
+    armed: bool,
+}
+
+impl Delivery {
+    /// Takes a delivery into the hand, unless its event is there.
+    pub(crate) fn take(hand: &Arc<Hand>, delivery: v1::Delivery) -> Option<Self> {
+        let event = delivery.event?;
+        let ticket = hand.take(&event, delivery.ack_id)?;
+        let attempt = u32::try_from(delivery.attempt).unwrap_or_default();
+        Some(Delivery {
+            event,
+            attempt,
+            ticket,
+            begun: false,
+            armed: true,
+        })
+    }
+
+    /// Marks it as given to the program.
+    pub(crate) fn begin(mut self) -> Self {
+        self.ticket.begin();
+        self.begun = true;
+        self
+    }
+
+    /// Leaves the settling, if the program doesn't do it, to the guard that is returned.
+    pub(crate) fn guard(mut self) -> (Self, Guard) {
+        self.armed = false;
+        let guard = Guard(self.ticket.clone());
+        (self, guard)
+    }
+
+    /// Acknowledges it: the event isn't sent to this subscription again. The acknowledgement is on its way at once, with
+    /// others; await the result to know that the gateway has it.
+    pub fn ack(mut self) -> Confirmation {
+        self.settle(None)
+    }
+
+    /// Gives it back.
+    pub fn nack(mut self, nack: impl Into<Nack>) -> Confirmation {
+        self.settle(Some(nack.into()))
+    }
+
+    fn settle(&mut self, nack: Option<Nack>) -> Confirmation {
+        self.armed = false;
+        Confirmation(self.ticket.settle(nack, self.begun))
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if self.armed {
+            self.ticket
+                .settle(Some(dropped(&self.ticket, self.begun)), self.begun);
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("event", &self.event)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+fn dropped(ticket: &Ticket, begun: bool) -> Nack {
+    if !begun || ticket.draining() {
+        Nack::release().because("the consumer was shut down")
+    } else if thread::panicking() {
+        Nack::failure("the handler panicked")
+    } else {
+        Nack::failure("the delivery was dropped unsettled")
+    }
+}
+
+/// Settles a delivery that was begun, if nothing else does.
+pub(crate) struct Guard(Ticket);
+
+impl Guard {
+    pub(crate) fn settle(self, nack: Option<Nack>) {
+        self.0.settle(nack, true);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.settle(Some(dropped(&self.0, true)), true);
+    }
+}
+
+/// Resolves once the gateway has answered an acknowledgement or nack. Dropping it takes nothing back.
+///
+/// Its output is what the gateway said: `Acked` and `AlreadyAcked` are success, `Stale` and `Invalid` mean that nothing was
+/// settled. It is an error only if the gateway can't be brought to answer. A lost connection isn't one: the call is
+/// repeated until it is answered.
+#[derive(Debug)]
+pub struct Confirmation(Option<oneshot::Receiver<Result<AckStatus, Error>>>);
+
+impl Future for Confirmation {
+    type Output = Result<AckStatus, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(receiver) = &mut self.0 else {
+            return Poll::Ready(Ok(AckStatus::AlreadyAcked));
+        };
+        let gone = |_| {
+            Err(Error::unavailable(
+                "the runtime was shut down before the gateway answered",
+            ))
+        };
+        Pin::new(receiver)
+            .poll(cx)
+            .map(|answer| answer.unwrap_or_else(gone))
+    }
+}
