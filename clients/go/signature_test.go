@@ -54,3 +54,12 @@ func TestVerifySignatureKnownAnswer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A secret that was forgotten is told at the first webhook, and not at the first forged one.
+func TestEmptySecretIsAnError(t *testing.T) {
+	for _, secrets := range [][]string{{""}, {"new", ""}} {
+		if err := straw.VerifySignature([]byte("{}"), "", secrets...); err != straw.ErrEmptySecret {
+			t.Errorf("with %q: %v", secrets, err)
+		}
+	}
+}
