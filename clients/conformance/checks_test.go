@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -209,5 +210,18 @@ func TestProxy(t *testing.T) {
 			t.Errorf("connection %d brought %d bytes too much", i+1, len(rest))
 		}
 		_ = c.Close()
+	}
+}
+
+func TestTable(t *testing.T) {
+	results := &table{languages: []string{"go", "rust"}}
+	results.add("hang", "go", nil)
+	results.add("hang", "rust", errors.New("step 3: it hung\nand more"))
+	results.add("cut", "go", nil)
+	var got strings.Builder
+	results.print(&got)
+	want := "case  go  rust\ncut   ✓\nhang  ✓   ✗\n✗ rust, hang: step 3: it hung\n"
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("the table (-want +got):\n%s", diff)
 	}
 }

@@ -19,12 +19,18 @@ const (
 	stepTimeout = 45 * time.Second
 )
 
+// A stage is what all plays share.
+type stage struct {
+	files  *files
+	passed *passedStore
+}
+
 // A play is a script that is being played in one language.
 type play struct {
+	*stage
 	script  *script
 	driver  string // path of the language's
 	dir     string
-	files   *files
 	gateway *gateway // nil for the newer one
 	newer   *newerGateway
 	proxy   *proxy
@@ -35,10 +41,10 @@ type play struct {
 }
 
 // perform plays a script from its first step to its last and returns why it failed.
-func perform(ctx context.Context, s *script, driverPath, dir string, f *files) error {
+func (st *stage) perform(ctx context.Context, s *script, driverPath, dir string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, playTimeout, fmt.Errorf("the case took more than %v", playTimeout))
 	defer cancel()
-	p := &play{script: s, driver: driverPath, dir: dir, files: f, drivers: map[string]*process{}, exports: map[string]int64{}}
+	p := &play{stage: st, script: s, driver: driverPath, dir: dir, drivers: map[string]*process{}, exports: map[string]int64{}}
 	defer p.close()
 	if err := p.open(ctx); err != nil {
 		return err
@@ -64,7 +70,7 @@ func (p *play) open(ctx context.Context) (err error) {
 		}
 		target = p.newer.addr()
 	case "passed":
-		if p.cursors, err = copyPassedStore(ctx, store); err != nil {
+		if p.cursors, err = p.passed.copy(ctx, store); err != nil {
 			return err
 		}
 		fallthrough

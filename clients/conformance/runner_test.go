@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -63,13 +64,11 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	flaws := readFlaws(t, scripts)
-	if slices.ContainsFunc(scripts, func(s *script) bool { return s.Gateway == "passed" }) {
-		go func() { _, _ = makePassedStore() }() // it takes a minute, and who needs it hears of errors
-		// What needs the store comes last, when it is there.
-		slices.SortStableFunc(scripts, func(a, b *script) int { return strings.Compare(a.Gateway, b.Gateway) })
-	}
-	server := startFiles()
-	defer server.Close()
+	// What needs the store that takes a minute comes last, when it is there.
+	slices.SortStableFunc(scripts, func(a, b *script) int { return strings.Compare(a.Gateway, b.Gateway) })
+	stage := &stage{startFiles(), startPassedStore(t.Context())}
+	defer stage.files.Close()
+	defer stage.passed.stop()
 	results := &table{languages: chosen(t)}
 	defer results.print(os.Stdout)
 	for _, language := range results.languages {
@@ -80,7 +79,7 @@ func TestConformance(t *testing.T) {
 					t.Parallel()
 					failed := err
 					if failed == nil {
-						failed = perform(t.Context(), s, path, t.TempDir(), server)
+						failed = stage.perform(t.Context(), s, path, t.TempDir())
 					}
 					results.add(s.name, language, failed)
 					known := slices.ContainsFunc(flaws, func(f flaw) bool { return f.Language == language && f.Case == s.name })
@@ -125,7 +124,7 @@ func (r *table) add(script, language string, failed error) {
 }
 
 // print writes a row for each case, a column for each language, and below them why what failed did.
-func (r *table) print(w *os.File) {
+func (r *table) print(w io.Writer) {
 	var scripts []string
 	widest := len("case")
 	for _, result := range r.results {
