@@ -69,6 +69,10 @@ class Gateway:
                     ready.set()
         ready.set()
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def kill(self) -> None:
         """End it as a crash would."""
         self._end(signal.SIGKILL)

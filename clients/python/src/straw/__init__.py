@@ -14,11 +14,16 @@ after the last event that was processed. `straw.aio` has the same for asyncio.
 The package never retries what a retry can't help, and never hides a gap. It logs under the name `straw`.
 """
 
+from straw._core.durable import ConsumeOptions
 from straw._core.request import After, AsyncSubscribeOptions, Start, SubscribeOptions
 from straw._core.target import DEFAULT_ADDRESS, TLS
+from straw._pump import Confirmation
+from straw._subscribe import Subscription
 from straw.client import Client
+from straw.consumer import Consumer, Handler
 from straw.cursor import AsyncCursorStore, CursorStore, FileCursor
 from straw.delivery import Ack, Delivery, Nack, Settlement, Status
+from straw.download import Download
 from straw.errors import ChecksumError, ClosedError, ExportChangedError, SilentError, StrawError
 from straw.events import *  # noqa: F403
 from straw.events import __all__ as _events
@@ -36,10 +41,15 @@ __all__ = [
     "ChecksumError",
     "Client",
     "ClosedError",
+    "Confirmation",
+    "ConsumeOptions",
+    "Consumer",
     "CursorStore",
     "Delivery",
+    "Download",
     "ExportChangedError",
     "FileCursor",
+    "Handler",
     "Hooks",
     "Nack",
     "Settlement",
@@ -47,6 +57,7 @@ __all__ = [
     "Start",
     "Status",
     "StrawError",
+    "Subscription",
     "SubscribeOptions",
     "verify_signature",
     *_events,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 import grpc
 
 from straw._connect import Connector
+from straw._core.durable import ConsumePlan
 from straw._core.link import Link, Streams
 from straw._core.progress import Progress
 from straw._core.request import OnGapOption, Plan
@@ -16,12 +17,15 @@ from straw._core.saver import Saving
 from straw._core.target import DEFAULT_ADDRESS, TLS, ChannelOptions, target
 from straw._stubs import Events, Exports, Gateway, Stubs, Subscriptions
 from straw._subscribe import Closable, Loop, Saver, Subscription, events
+from straw.consumer import Consumer, Handler
 from straw.cursor import CursorStore
+from straw.download import Download
 from straw.events import Event, Frame, Gap
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from straw._core.durable import ConsumeOptions
     from straw._core.request import SubscribeOptions
 
 
@@ -124,6 +128,47 @@ class Client:
         """
         loop, _ = self._loop(on_gap, options)
         return Subscription(loop, loop.frames())
+
+    @overload
+    def consume(self, subscription: str, /, **options: Unpack[ConsumeOptions]) -> Consumer: ...
+
+    @overload
+    def consume(self, subscription: str, handler: Handler, /, **options: Unpack[ConsumeOptions]) -> None: ...
+
+    def consume(
+        self, subscription: str, handler: Handler | None = None, /, **options: Unpack[ConsumeOptions]
+    ) -> Consumer | None:
+        """Consume a durable subscription, with a handler or by iterating.
+
+        With a handler: call it with each delivery, in several threads at once, and block until that ends; the same as
+        `client.consume(subscription).run(handler)`. Without: return the `Consumer`, which does nothing until it is run
+        or iterated over.
+
+        Args:
+            subscription: The subscription's id.
+            handler: Works on a delivery; see `Handler`.
+            options: See `ConsumeOptions`.
+
+        Raises:
+            StrawError: What a retry can't help, such as SUBSCRIPTION_NOT_FOUND.
+        """
+        consumer = Consumer(self._link.borrow(), self._streams, subscription, ConsumePlan(**options))
+        if handler is None:
+            return consumer
+        consumer.run(handler)
+        return None
+
+    def download(self, export: str, /, *, resume: BinaryIO | None = None) -> Download:
+        """Download an export's newest generation. See `Download`.
+
+        The file is one to read, and the call is made at once: what it raises is what reading raises.
+
+        Args:
+            export: The export's id.
+            resume: What an earlier download of the export has brought, as a binary file that is read to its end. The
+                download goes on after that; it is summed up with the rest, so that the checksum is the whole file's.
+        """
+        return Download(self._link.stubs.exports, export, resume)
 
     def _loop(self, on_gap: OnGapOption, options: SubscribeOptions) -> tuple[Loop, Progress]:
         plan: Plan[CursorStore] = Plan(on_gap=on_gap, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from straw.errors import StrawError
 from straw.events import Event, Payload, payload
@@ -61,7 +61,7 @@ class Settlement:
 
     __slots__ = ("action", "delivery", "error", "status")
 
-    def __init__(self, delivery: Delivery[Settlement], action: Ack | Nack) -> None:
+    def __init__(self, delivery: Delivery[Any], action: Ack | Nack) -> None:
         self.delivery = delivery
         self.action = action
         self.status: Status | None = None
@@ -71,12 +71,20 @@ class Settlement:
         """Whether the gateway has answered, or never will."""
         return self.status is not None or self.error is not None
 
+    def outcome(self) -> Status:
+        """Return the status of a settlement that is done, or raise its error."""
+        if self.error is not None:
+            raise self.error
+        if self.status is None:
+            raise RuntimeError("straw: the gateway has not answered yet")
+        return self.status
+
     def succeeded(self) -> bool:
         """Whether the event is off this consumer's hands."""
         return self.status in (Status.ACKED, Status.ALREADY_ACKED)
 
 
-Settled = TypeVar("Settled", bound=Settlement, covariant=True)
+Settled = TypeVar("Settled", bound=Settlement)
 
 
 class Delivery(Generic[Settled]):
@@ -89,6 +97,7 @@ class Delivery(Generic[Settled]):
         event: The event.
         attempt: Which sending of it this is, from 1. After a crash of the gateway it may be too low, never too high.
         ack_id: What the gateway calls this delivery.
+        settlement: What `ack` or `nack` returned; None before.
     """
 
     __slots__ = ("_settle", "ack_id", "attempt", "event", "settlement")
@@ -99,7 +108,7 @@ class Delivery(Generic[Settled]):
         self.event = event
         self.ack_id = ack_id
         self.attempt = attempt
-        self.settlement: Settlement | None = None
+        self.settlement: Settled | None = None
         self._settle = settle
 
     @property

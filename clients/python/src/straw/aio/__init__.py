@@ -8,7 +8,10 @@ It does what `straw.Client` does, in one task per subscription and without threa
 cursor store.
 """
 
+from straw.aio._pump import Confirmation
 from straw.aio._subscribe import Subscription
 from straw.aio.client import Client
+from straw.aio.consumer import Consumer, Handler
+from straw.aio.download import Download
 
-__all__ = ["Client", "Subscription"]
+__all__ = ["Client", "Confirmation", "Consumer", "Download", "Handler", "Subscription"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 import grpc.aio
 
+from straw._core.durable import ConsumePlan
 from straw._core.link import Link, Streams
 from straw._core.progress import Progress
 from straw._core.request import OnGapOption, Plan
@@ -15,12 +17,15 @@ from straw._core.target import DEFAULT_ADDRESS, TLS, ChannelOptions, target
 from straw.aio._connect import Connector, Token
 from straw.aio._stubs import Events, Exports, Gateway, Stubs, Subscriptions
 from straw.aio._subscribe import Closable, Loop, Saver, Subscription, events
+from straw.aio.consumer import Consumer, Handler
+from straw.aio.download import Download
 from straw.cursor import AsyncCursorStore, CursorStore
 from straw.events import Event, Frame, Gap
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from straw._core.durable import ConsumeOptions
     from straw._core.request import AsyncSubscribeOptions
 
 
@@ -128,6 +133,44 @@ class Client:
         """
         loop, _ = self._loop(on_gap, options)
         return Subscription(loop, loop.frames())
+
+    @overload
+    def consume(self, subscription: str, /, **options: Unpack[ConsumeOptions]) -> Consumer: ...
+
+    @overload
+    def consume(self, subscription: str, handler: Handler, /, **options: Unpack[ConsumeOptions]) -> Awaitable[None]: ...
+
+    def consume(
+        self, subscription: str, handler: Handler | None = None, /, **options: Unpack[ConsumeOptions]
+    ) -> Consumer | Awaitable[None]:
+        """Consume a durable subscription, with a handler or by iterating.
+
+        With a handler, to be awaited: call it with each delivery, several at a time, until that ends or is cancelled; the
+        same as `client.consume(subscription).run(handler)`. Without: return the `Consumer`, which does nothing until it is
+        run or iterated over.
+
+        Args:
+            subscription: The subscription's id.
+            handler: Works on a delivery; see `Handler`.
+            options: See `ConsumeOptions`.
+
+        Raises:
+            StrawError: What a retry can't help, such as SUBSCRIPTION_NOT_FOUND.
+        """
+        consumer = Consumer(self._link.borrow(), self._streams, subscription, ConsumePlan(**options))
+        return consumer if handler is None else consumer.run(handler)
+
+    def download(self, export: str, /, *, resume: BinaryIO | None = None) -> Download:
+        """Download an export's newest generation. See `Download`.
+
+        The call is made when the iteration begins.
+
+        Args:
+            export: The export's id.
+            resume: What an earlier download of the export has brought, as a binary file that is read to its end. The
+                download goes on after that; it is summed up with the rest, so that the checksum is the whole file's.
+        """
+        return Download(self._link.stubs.exports, export, resume)
 
     def _loop(self, on_gap: OnGapOption, options: AsyncSubscribeOptions) -> tuple[Loop, Progress]:
         plan: Plan[AsyncCursorStore | CursorStore] = Plan(on_gap=on_gap, **options)
