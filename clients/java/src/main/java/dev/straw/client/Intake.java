@@ -52,6 +52,7 @@ final class Intake {
         }
       };
   private boolean ended;
+  private boolean quiet; // no message is begun any more
 
   Intake(GatewayChannel channel, Workers workers, ConsumeOptions options) {
     this.channel = channel;
@@ -168,12 +169,21 @@ final class Intake {
     return message;
   }
 
-  /** Waits for the next message and begins with it; null if there are no more. */
+  /** Waits for the next message and begins with it; null if none is to be begun any more. */
   synchronized Message take() throws InterruptedException {
-    while (ready.isEmpty() && !ended && !source.isStopped()) {
+    while (ready.isEmpty() && !ended && !quiet) {
       wait();
     }
-    return source.isStopped() ? null : poll();
+    return quiet ? null : poll();
+  }
+
+  /**
+   * Makes {@link #take} return null. Reading goes on: what the gateway sends meanwhile is given back
+   * too.
+   */
+  synchronized void quiesce() {
+    quiet = true;
+    notifyAll();
   }
 
   /**
@@ -181,9 +191,6 @@ final class Intake {
    */
   void stop() {
     source.stop();
-    synchronized (this) {
-      notifyAll();
-    }
   }
 
   /** Gives back what isn't settled, waits for all confirmations, and ends the connection. */

@@ -4,7 +4,7 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 
 /**
  * The messages of a durable subscription, over as many connections as that takes. Each is to be
@@ -20,14 +20,14 @@ import java.util.concurrent.CompletableFuture;
  * }
  * }</pre>
  *
- * <p>For one thread, apart from {@link #close}.
+ * <p>For one thread, apart from {@link #stop} and {@link #close}.
  */
 public final class MessageStream implements Iterator<Message>, Iterable<Message>, AutoCloseable {
   /** How long to wait for the last confirmations. */
   private static final Duration CONFIRMATION_PATIENCE = Duration.ofSeconds(10);
 
   private final Intake intake;
-  private final CompletableFuture<Void> completion = new CompletableFuture<>();
+  private final CountDownLatch reading = new CountDownLatch(1);
   private Runnable forget = () -> {};
   private Message next; // was begun, and wasn't returned yet
   private volatile RuntimeException failure;
@@ -48,18 +48,16 @@ public final class MessageStream implements Iterator<Message>, Iterable<Message>
       intake.read(() -> {});
     } catch (RuntimeException e) {
       failure = e;
-      intake.stop();
+      intake.quiesce();
     } finally {
-      intake.finish(CONFIRMATION_PATIENCE);
-      forget.run();
-      completion.complete(null);
+      reading.countDown();
     }
   }
 
   /**
    * Waits for the next message.
    *
-   * @return whether there is one; false once the stream was closed
+   * @return whether there is one; false once the stream was stopped or closed
    * @throws StrawException what reconnecting can't help, or the thread was interrupted
    */
   @Override
@@ -88,7 +86,7 @@ public final class MessageStream implements Iterator<Message>, Iterable<Message>
   @Override
   public Message next() {
     if (!hasNext()) {
-      throw new NoSuchElementException("the stream was closed");
+      throw new NoSuchElementException("the stream was stopped");
     }
     Message message = next;
     next = null;
@@ -106,12 +104,39 @@ public final class MessageStream implements Iterator<Message>, Iterable<Message>
   }
 
   /**
-   * Gives back every message that isn't settled, waits until the gateway has confirmed the others,
-   * 10 s at most, and ends the subscription. Idempotent.
+   * Takes no more: {@link #hasNext} returns false. Messages that were returned can still be settled. For a graceful end, any
+   * thread calls it, such as a shutdown hook, and the one that iterates comes to its end and closes the stream.
+   */
+  public void stop() {
+    intake.quiesce();
+  }
+
+  /**
+   * Gives back every message that isn't settled, waits until the gateway has confirmed the others, 10 s at most, and ends the
+   * subscription. Idempotent.
    */
   @Override
   public void close() {
+    intake.quiesce();
     intake.stop();
-    completion.join();
+    awaitUninterruptibly();
+    intake.finish(CONFIRMATION_PATIENCE);
+    forget.run();
+  }
+
+  /** Reading ends at once. */
+  private void awaitUninterruptibly() {
+    boolean interrupted = false;
+    while (true) {
+      try {
+        reading.await();
+        break;
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 }
