@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -185,7 +186,10 @@ func testPurge(s *shop) {
 	s.choose(s.subs.Purge, store.Choice{All: true}, 2)
 	s.choose(s.subs.Purge, store.Choice{All: true}, 0)
 	s.choose(s.subs.Redeliver, store.Choice{All: true}, 0)
+	purged := slices.Repeat([]strawv1.AckResult_Status{already}, 4)
+	s.statuses(purged, ackIDs(got)...)
 	s.crash()
+	s.statuses(purged, ackIDs(got)...)
 	s.wantLetters()
 	s.consume(0).nothing()
 }

@@ -108,6 +108,50 @@ func testRefilterAcross(s *shop) {
 	k.ack(k.expect(1, 51)...) // not those between
 }
 
+func testRefilterOften(s *shop) {
+	s.create()
+	s.append(3)
+	s.consume(0).expect(1, 1, 2, 3)
+	for _, types := range [][]string{{"dataset.updated"}, nil, {"dataset.updated", "some.type"}, {"dataset.updated"}} {
+		s.reopen()
+		s.update(func(d *strawv1.Subscription) { d.Types = types })
+		s.consume(0).expect(1, 1, 2, 3)
+		s.update(func(d *strawv1.Subscription) { d.MaxInFlight++ })
+	}
+	s.reopen()
+	if v := s.get(); v.InFlight != 3 || v.Backlog != 3 {
+		s.Fatalf("they are in flight: %+v", v)
+	}
+	k := s.consume(0)
+	s.ack(k.expect(1, 1, 2, 3)...)
+	s.reopen()
+	if v := s.get(); v.Backlog != 0 {
+		s.Fatalf("all is settled: %+v", v)
+	}
+}
+
+func testPassedOver(s *shop) {
+	s.create(func(d *strawv1.Subscription) { d.Types = []string{"dataset.updated"} })
+	updated := func(id string) {
+		s.Helper()
+		mustAppend(s.T, s.log, makeDraft(id, "dataset.updated", epoch, []byte(id)))
+	}
+	updated("first")
+	s.append(5000) // more than fit in one block of the settled
+	updated("last")
+	got := s.consume(0).expect(1, 1, 5002)
+	for range 2 {
+		s.reopen()
+		s.update(func(d *strawv1.Subscription) { d.Types = nil })
+		k := s.consume(0)
+		got = k.expect(1, 1, 5002)
+		k.nothing()
+	}
+	s.ack(got...)
+	s.crash()
+	s.consume(0).nothing()
+}
+
 func testRetainOwed(s *shop) {
 	s.create()
 	s.append(5 * s.h.RetainStep)

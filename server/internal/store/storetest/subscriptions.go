@@ -73,6 +73,8 @@ var subscriptionCases = []subscriptionCase{
 	{"a seek ahead settles everything", testSeekAhead},
 	{"a changed filter applies to what wasn't sent", testRefilter},
 	{"a changed filter forgets nothing over a crash", testRefilterAcross},
+	{"what was sent stays owed, whatever the filter becomes and however often the store is opened", testRefilterOften},
+	{"what was passed over stays so, whatever the filter becomes and however often the store is opened", testPassedOver},
 	{"what is acknowledged stays so over crashes, what isn't comes again", testCrash},
 	{"retention keeps what is owed", testRetainOwed},
 	{"retention beyond its limit leaves a gap that is told", testGap},
