@@ -99,9 +99,6 @@ func TestParseFrom(t *testing.T) {
 			t.Errorf("--from %q: %v", text, err)
 		}
 	}
-	if _, err := (&tailFlags{from: "1h"}).options(true, now); err == nil {
-		t.Error("--after and --from were both taken")
-	}
 }
 
 func TestQuote(t *testing.T) {
@@ -125,8 +122,8 @@ func TestReachable(t *testing.T) {
 }
 
 func TestUnreachableGateway(t *testing.T) {
-	for _, command := range []string{"status", "tail"} {
-		r := run(t, []string{"STRAW_ADDR=127.0.0.1:1"}, "", command)
+	for _, command := range []string{"status", "tail", "tail --subscription billing", "subscription list", "dead-letter list billing"} {
+		r := run(t, []string{"STRAW_ADDR=127.0.0.1:1"}, "", strings.Fields(command)...)
 		if r.code != 64+14 || r.stdout != "" || !strings.Contains(r.stderr, "no gateway answers at 127.0.0.1:1: ") || !strings.Contains(r.stderr, "straw dev") {
 			t.Errorf("%s: %+v", command, r)
 		}
@@ -144,6 +141,19 @@ func TestClientFlagsAreRefused(t *testing.T) {
 		{"tail", "-o", "xml"},
 		{"tail", "--from", "later"},
 		{"tail", "surplus"},
+		{"tail", "--from", "1h", "--after", "c"},
+		{"tail", "--subscription", "billing", "--from", "1h"},
+		{"tail", "--subscription", "billing", "--type", "export.*"},
+		{"tail", "--no-ack"},
+		{"subscription", "create"},
+		{"subscription", "create", "billing", "--label", "team"},
+		{"subscription", "create", "billing", "--ack-deadline", "soon"},
+		{"subscription", "update", "billing"},
+		{"subscription", "seek", "billing"},
+		{"subscription", "seek", "billing", "--from", "later"},
+		{"dead-letter", "list"},
+		{"dead-letter", "redeliver", "billing"},
+		{"dead-letter", "purge", "billing", "evt_1", "--all"},
 		{"trigger"},
 		{"webhook", "verify", "--header", "x"},
 		{"nonsense"},

@@ -10,15 +10,16 @@ import (
 	"github.com/spf13/cobra"
 
 	straw "github.com/straw-gateway/straw/clients/go"
-	"github.com/straw-gateway/straw/server/internal/config"
 )
 
 // tailFlags say what to follow, and from where.
 type tailFlags struct {
-	types       []string
-	filter      string
-	after, from string
-	end, raw    bool
+	types        []string
+	filter       string
+	at           *positionFlags
+	end, raw     bool
+	subscription string
+	noAck        bool
 }
 
 func (p *program) tail() *cobra.Command {
@@ -26,23 +27,30 @@ func (p *program) tail() *cobra.Command {
 		Use:   "tail",
 		Short: "Follow the events as they come",
 		Long: "Prints events as they come, and those that came before if told to with --from or --after. It reconnects when the\n" +
-			"gateway restarts or the network fails, and misses nothing: what retention has removed is reported as a gap.",
+			"gateway restarts or the network fails, and misses nothing: what retention has removed is reported as a gap.\n" +
+			"With --subscription it is a consumer of a durable subscription, beside any others, and acknowledges what it has printed.",
 		Example: "  straw tail --from 1h --type 'export.*'\n" +
 			"  straw tail --filter 'has(event.quota_warning) && event.quota_warning.usage_percent >= 90.0'\n" +
-			"  straw tail --end -o jsonl > events.jsonl",
+			"  straw tail --end -o jsonl > events.jsonl\n" +
+			"  straw tail --subscription billing",
 		Args: cobra.NoArgs,
 	}
 	f, client, output := &tailFlags{}, addClientFlags(c), outputFlag(c)
 	flags := c.Flags()
 	flags.StringArrayVar(&f.types, "type", nil, "Only events of this `type`: export.ready, export.*, *. Repeatable.")
 	flags.StringVar(&f.filter, "filter", "", "Only events for which this `CEL` expression over `event` is true.")
-	flags.StringVar(&f.after, "after", "", "Begin after the event of this `cursor`.")
-	flags.StringVar(&f.from, "from", "", "Begin at `earliest|latest|TIME`; a time is RFC 3339 or ago, such as 90m or 2d. (default latest, with --end earliest)")
+	f.at = addPositionFlags(c, "(default latest, with --end earliest)")
 	flags.BoolVar(&f.end, "end", false, "End after what exists now.")
 	flags.BoolVar(&f.raw, "raw", false, "With the webhooks' bodies; in -o json and jsonl as base64.")
-	_ = c.RegisterFlagCompletionFunc("type", completeTypes) // fails only for a missing flag
+	flags.StringVar(&f.subscription, "subscription", "", "Consume the durable subscription with this `id`.")
+	flags.BoolVar(&f.noAck, "no-ack", false, fmt.Sprintf("With --subscription: acknowledge nothing, and give back at the end what was printed, at most %d events.", maxKept))
+	_ = c.RegisterFlagCompletionFunc("type", completeTypes)                           // fails only for a missing flag
+	_ = c.RegisterFlagCompletionFunc("subscription", p.completeSubscriptions(client)) // likewise
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		opts, err := f.options(c.Flags().Changed("after"), time.Now())
+		if err := f.checkSubscription(c); err != nil {
+			return err
+		}
+		opts, err := f.options(c, time.Now())
 		if err != nil {
 			return err
 		}
@@ -51,6 +59,9 @@ func (p *program) tail() *cobra.Command {
 			return err
 		}
 		defer conn.Close()
+		if f.subscription != "" {
+			return p.unreachable(client, p.consume(c.Context(), conn, f, *output))
+		}
 		cursor, err := p.follow(c.Context(), conn, opts, *output)
 		if errors.Is(err, errInterrupted) && cursor != "" && p.terminal.stderr {
 			fmt.Fprintf(p.stderr, "\nTo go on from here: %s tail --after %s\n", p.self(), cursor)
@@ -66,36 +77,14 @@ func completeTypes(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 	}, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (f *tailFlags) options(hasAfter bool, now time.Time) (straw.SubscribeOptions, error) {
+func (f *tailFlags) options(c *cobra.Command, now time.Time) (straw.SubscribeOptions, error) {
 	opts := straw.SubscribeOptions{Types: f.types, Filter: f.filter, EndAtHead: f.end, IncludeRaw: f.raw, OnGap: straw.ContinueOnGap}
-	var err error
-	switch {
-	case hasAfter && f.from != "":
-		return opts, usage("--after and --from exclude each other")
-	case hasAfter:
-		opts.Start = straw.After(f.after)
-	case f.from == "" && f.end:
-		opts.Start = straw.Earliest() // what comes after the latest event isn't there yet
-	default:
-		opts.Start, err = parseFrom(f.from, now)
+	at, told, err := f.at.read(c, now)
+	if !told && f.end {
+		at = position{earliest: true} // what comes after the latest event isn't there yet
 	}
+	opts.Start = at.ofStream()
 	return opts, err
-}
-
-func parseFrom(text string, now time.Time) (straw.Start, error) {
-	switch text {
-	case "earliest":
-		return straw.Earliest(), nil
-	case "latest", "":
-		return straw.Latest(), nil
-	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return straw.At(t), nil
-	}
-	if ago, err := config.ParseDuration(text); err == nil && ago > 0 {
-		return straw.At(now.Add(-ago)), nil
-	}
-	return straw.Start{}, usage("--from %q is neither earliest, latest, a time such as %s, nor how long ago, such as 90m or 2d", text, now.UTC().Format(time.RFC3339))
 }
 
 // follow prints events until the stream or the context ends. A gateway that was never there is an error; one that goes away
