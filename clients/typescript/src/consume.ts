@@ -1,5 +1,6 @@
 import type { Consumer } from "./consumer.js";
 import type { Delivery } from "./delivery.js";
+import type { Held } from "./holdings.js";
 import { SerialIterator } from "./iterator.js";
 
 /** Works on an event. Returning acknowledges it and throwing gives it back, unless it has settled the delivery itself. */
@@ -11,23 +12,16 @@ export type Handler = (delivery: Delivery) => void | Promise<void>;
  * @internal
  */
 export async function consume(consumer: Consumer, handler: Handler): Promise<void> {
-  let failure: { error: unknown } | undefined;
   try {
     for (let taken = await consumer.take(); taken; taken = consumer.tryTake() ?? (await consumer.take())) {
       void handle(consumer, handler, taken);
     }
-  } catch (error) {
-    failure = { error };
-  }
-  await consumer.drain();
-  if (failure) {
-    throw failure.error;
+  } finally {
+    await consumer.drain();
   }
 }
 
-type Taken = NonNullable<ReturnType<Consumer["tryTake"]>>;
-
-async function handle(consumer: Consumer, handler: Handler, taken: Taken): Promise<void> {
+async function handle(consumer: Consumer, handler: Handler, taken: Held): Promise<void> {
   try {
     await handler(taken);
     void taken.ack();

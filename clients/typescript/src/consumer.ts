@@ -1,11 +1,11 @@
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { ConsumeOptions } from "./consume-options.js";
-import type { AckStatus, Delivery, NackOptions } from "./delivery.js";
+import type { AckStatus } from "./delivery.js";
 import { StrawError } from "./error.js";
-import type { Event } from "./event.js";
 import { Extender } from "./extender.js";
 import { FrameStream } from "./frame-stream.js";
-import type { Delivery as WireDelivery } from "./gen/straw/v1/event_service_pb.js";
+import { Holdings, type Action, type Held } from "./holdings.js";
+import type { Hooks } from "./hooks.js";
 import type { Link } from "./link.js";
 import { Scope } from "./scope.js";
 import { Settler } from "./settler.js";
@@ -15,33 +15,27 @@ const defaultConcurrency = 16;
 const defaultDrainTimeoutMs = 30_000;
 const maxOutstanding = 1_000;
 const readyTimeoutMs = 20_000;
-// What the last settlements get even if the handlers have used up the drain's time.
-const lastCallsMs = 5_000;
+// How long confirming what was settled may take, once nothing is with the program any more.
+const lastCallsMs = 10_000;
 
 /**
- * A durable subscription's deliveries on their way through this process: received, handed out, settled, confirmed. Its `take`
- * isn't for concurrent use.
+ * A durable subscription's deliveries on their way through this process: received, begun, settled, confirmed. Its `take` isn't
+ * for concurrent use.
  *
  * @internal
  */
 export class Consumer {
   readonly #concurrency: number;
+  readonly #drainTimeoutMs: number;
   readonly #scope: Scope;
   readonly #draining = new AbortController();
+  readonly #holdings: Holdings;
   readonly #stream: FrameStream;
   readonly #settler: Settler;
   readonly #extender: Extender;
-  // Received and not handed out, by event: one that is sent again meanwhile takes its own place.
-  readonly #waiting = new Map<string, Held>();
-  // Handed out and not settled.
-  readonly #working = new Set<Held>();
-  readonly #beginDrain = () => {
-    this.#stream.last = true;
-    this.#draining.abort(this.options.signal?.reason);
-    this.#wake();
-  };
   #pump: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
+  #ending = false;
   #wakeTaker: (() => void) | undefined;
   #wakeDrain: (() => void) | undefined;
 
@@ -54,46 +48,30 @@ export class Consumer {
     if (!Number.isInteger(this.#concurrency) || this.#concurrency < 1) {
       throw new RangeError(`concurrency is ${this.#concurrency}; it must be a positive integer`);
     }
-    const outstanding = Math.min(this.#concurrency * 2, maxOutstanding);
+    this.#drainTimeoutMs = options.drainTimeoutMs ?? defaultDrainTimeoutMs;
     this.#scope = new Scope(closed);
-    this.#settler = new Settler(link, options.subscription, Math.ceil(outstanding / 2), this.#scope.signal);
-    this.#extender = new Extender(link, options.subscription, () => this.#heldIds());
-    const request = {
-      subscriptionId: options.subscription,
-      maxOutstanding: outstanding,
-      ...(options.includeRaw && { includeRaw: true }),
-      ...(options.heartbeatIntervalMs && { heartbeatInterval: durationFromMs(options.heartbeatIntervalMs) }),
-    };
-    const ready = () => this.#readDeadline();
-    this.#stream = new FrameStream(link, () => request, options.hooks ?? {}, this.#scope.signal, ready);
-    closed.addEventListener("abort", this.#wake, { once: true });
+    this.#holdings = new Holdings(this.#draining.signal, (held, action) => this.#settle(held, action));
+    this.#settler = new Settler(link, options.subscription, this.#concurrency, this.#scope.signal);
+    this.#extender = new Extender(link, options.subscription, () => this.#holdings.unsettled());
+    this.#stream = this.#openStream();
+    this.#scope.signal.addEventListener("abort", this.#wake, { once: true });
     if (options.signal?.aborted) {
-      this.#beginDrain();
+      this.stop();
     }
-    options.signal?.addEventListener("abort", this.#beginDrain, { once: true });
+    options.signal?.addEventListener("abort", this.stop, { once: true });
   }
 
-  /** Aborted when the drain begins. */
-  get draining(): AbortSignal {
-    return this.#draining.signal;
-  }
-
-  /** Returns a delivery that can be begun now, if there is one. */
+  /** Begins a delivery that can be begun now, if there is one. */
   tryTake(): Held | undefined {
-    if (this.draining.aborted || this.#failure || this.#working.size >= this.#concurrency) {
+    if (this.#draining.signal.aborted || this.#failure || this.#holdings.begun >= this.#concurrency) {
       return undefined;
     }
-    for (const [key, held] of this.#waiting) {
-      this.#waiting.delete(key);
-      this.#working.add(held);
-      return held;
-    }
-    return undefined;
+    return this.#holdings.begin();
   }
 
   /** Waits for a delivery that can be begun; undefined once draining. Throws what has ended the stream. */
   async take(): Promise<Held | undefined> {
-    while (!this.draining.aborted) {
+    while (!this.#draining.signal.aborted) {
       this.#pump ??= this.#receive();
       const held = this.tryTake();
       if (held) {
@@ -110,56 +88,47 @@ export class Consumer {
   }
 
   /** Begins to drain. Idempotent. */
-  stop(): void {
-    this.#beginDrain();
-  }
+  readonly stop = (): void => {
+    this.#stream.last = true;
+    this.#draining.abort(this.options.signal?.reason);
+    this.#wake();
+  };
 
   /**
-   * Waits for what was begun, sends the last settlements and waits for their results, gives back the rest, and ends. Throws if
-   * the time was too short for what was begun; its events are then sent again.
+   * Waits for what was begun, sends the last settlements and waits for their results, gives back the rest, and ends. Throws what
+   * has failed before, and if the time was too short for what was begun, which is then given back too.
    */
   async drain(): Promise<void> {
-    this.#beginDrain();
-    const timeoutMs = this.options.drainTimeoutMs ?? defaultDrainTimeoutMs;
-    const deadline = Date.now() + timeoutMs;
-    const idle = await within(timeoutMs, this.#allSettled());
-    await this.#finish(Math.max(deadline - Date.now(), lastCallsMs));
-    if (!idle) {
+    this.stop();
+    const ended = await within(this.#drainTimeoutMs, this.#allSettled());
+    const left = this.#holdings.begun;
+    await this.abandon();
+    if (this.#failure) {
+      throw this.#failure.error;
+    }
+    if (!ended) {
       throw new StrawError(
         "DEADLINE_EXCEEDED",
-        `${this.#working.size} events were not settled within ${timeoutMs} ms; they will be sent again`,
+        `${left} events were not settled within ${this.#drainTimeoutMs} ms; they were given back`,
       );
     }
   }
 
   /** Gives back whatever isn't settled, and ends. */
   async abandon(): Promise<void> {
-    this.#beginDrain();
-    for (const held of this.#working) {
-      this.#waiting.set(keyOf(held.event), held);
+    this.stop();
+    for (const held of this.#holdings.listBegun()) {
+      void held.nack({ release: true });
     }
-    await this.#finish(lastCallsMs);
-  }
-
-  /** Settles a delivery that was handed out. */
-  settle(held: Held, how: NackOptions | undefined): Promise<AckStatus> {
-    this.#working.delete(held);
-    this.#wake();
-    const confirmed = this.#settler.settle(held.ackId, how).then(
-      (status) => {
-        this.#report(() => this.options.hooks?.settled?.(held, status));
-        return status;
-      },
-      (error: unknown) => {
-        this.#fail(error);
-        throw error;
-      },
-    );
-    if (this.#working.size + this.#waiting.size === 0) {
-      this.#settler.flush(); // nothing else is there to go along
-    }
-    confirmed.catch(() => undefined); // told by #fail to whoever takes next, if nobody waits for it
-    return confirmed;
+    await within(Math.min(lastCallsMs, this.#drainTimeoutMs), this.#settleRest());
+    // Last, for a stream that its consumer leaves returns what is unsettled as a failure.
+    this.options.signal?.removeEventListener("abort", this.stop);
+    this.#extender.stop();
+    this.#ending = true;
+    this.#scope.end(new StrawError("CANCELLED", "the consumer has ended before the gateway's answer"));
+    this.#stream.close();
+    this.link.close();
+    await this.#pump;
   }
 
   /** Tells the hook that a handler has thrown. */
@@ -167,11 +136,34 @@ export class Consumer {
     this.#report(() => this.options.hooks?.failed?.(held, error));
   }
 
+  #openStream(): FrameStream {
+    const { subscription, includeRaw, heartbeatIntervalMs, hooks = {} } = this.options;
+    const request = {
+      subscriptionId: subscription,
+      maxOutstanding: Math.min(this.#concurrency * 2, maxOutstanding),
+      ...(includeRaw && { includeRaw }),
+      ...(heartbeatIntervalMs !== undefined && { heartbeatInterval: durationFromMs(heartbeatIntervalMs) }),
+    };
+    const ownHooks: Hooks = {
+      ...hooks,
+      connected: (first) => {
+        this.#holdings.connection++;
+        hooks.connected?.(first);
+      },
+      disconnected: (error, retryInMs) => {
+        this.#holdings.dropQueue();
+        hooks.disconnected?.(error, retryInMs);
+      },
+    };
+    const ready = () => this.#readDeadline();
+    return new FrameStream(this.link, () => request, ownHooks, this.#scope.signal, ready);
+  }
+
   async #receive(): Promise<void> {
     try {
       for (let frame = await this.#stream.next(); frame; frame = await this.#stream.next()) {
         for (const delivery of frame.deliveries) {
-          this.#hold(delivery);
+          this.#holdings.receive(delivery);
         }
         if (frame.gap) {
           await this.options.onGap?.(frame.gap);
@@ -179,14 +171,11 @@ export class Consumer {
         this.#wake();
       }
     } catch (error) {
-      this.#fail(error);
+      if (!this.#ending) {
+        this.#fail(error);
+      }
     }
-  }
-
-  #hold({ event, ackId, attempt }: WireDelivery): void {
-    if (event) {
-      this.#waiting.set(keyOf(event), new Held(this, event, ackId, attempt));
-    }
+    this.#holdings.dropQueue();
   }
 
   async #readDeadline(): Promise<void> {
@@ -198,31 +187,51 @@ export class Consumer {
     }
   }
 
-  async #finish(timeoutMs: number): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
-    await within(timeoutMs, this.#settler.idle());
-    const released = [...this.#waiting.values()].map((held) => this.#settler.settle(held.ackId, { release: true }));
-    this.#waiting.clear();
-    await within(Math.max(deadline - Date.now(), 0), Promise.allSettled(released));
-    // Last, for a stream that its consumer leaves returns what is unsettled as a failure.
-    this.options.signal?.removeEventListener("abort", this.#beginDrain);
-    this.#extender.stop();
-    this.#scope.end(new StrawError("CANCELLED", "the consumer has ended before the gateway's answer"));
-    this.#stream.close();
-    this.link.close();
-    await this.#pump;
+  #settle(held: Held, action: Action): Promise<AckStatus> {
+    const confirmed = this.#confirmation(held, action);
+    confirmed.catch(() => undefined); // #fail tells it to whoever takes next, if nobody waits for this
+    if (this.#holdings.begun === 0) {
+      // Unless more is begun in this turn of the event loop, nothing is left to go along.
+      setImmediate(() => {
+        if (this.#holdings.begun === 0) {
+          this.#settler.flush();
+        }
+      });
+    }
+    this.#wake();
+    return confirmed;
+  }
+
+  async #confirmation(held: Held, action: Action): Promise<AckStatus> {
+    this.#holdings.settled(held, action);
+    try {
+      const status = await this.#settler.settle(held, action);
+      this.#report(() => this.options.hooks?.settled?.(held, status));
+      return status;
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    } finally {
+      this.#holdings.confirmed(held);
+      this.#wake();
+    }
+  }
+
+  async #settleRest(): Promise<void> {
+    await this.#settler.idle();
+    for (const held of this.#holdings.takeQueue()) {
+      this.#holdings.settled(held, { release: true });
+      this.#settler.settle(held, { release: true }).catch(() => undefined);
+    }
+    await this.#settler.idle();
   }
 
   async #allSettled(): Promise<void> {
-    while (this.#working.size > 0 && !this.#scope.signal.aborted) {
+    while (this.#holdings.begun > 0 && !this.#scope.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#wakeDrain = resolve;
       });
     }
-  }
-
-  #heldIds(): string[] {
-    return [...this.#waiting.values(), ...this.#working].map((held) => held.ackId);
   }
 
   #report(hook: () => void): void {
@@ -242,35 +251,4 @@ export class Consumer {
     this.#wakeTaker?.();
     this.#wakeDrain?.();
   };
-}
-
-class Held implements Delivery {
-  #settlement: Promise<AckStatus> | undefined;
-
-  constructor(
-    private readonly consumer: Consumer,
-    readonly event: Event,
-    readonly ackId: string,
-    readonly attempt: number,
-  ) {}
-
-  get settled(): boolean {
-    return this.#settlement !== undefined;
-  }
-
-  get signal(): AbortSignal {
-    return this.consumer.draining;
-  }
-
-  ack(): Promise<AckStatus> {
-    return (this.#settlement ??= this.consumer.settle(this, undefined));
-  }
-
-  nack(how: NackOptions = {}): Promise<AckStatus> {
-    return (this.#settlement ??= this.consumer.settle(this, how));
-  }
-}
-
-function keyOf(event: Event): string {
-  return `${event.source}/${event.id}`;
 }

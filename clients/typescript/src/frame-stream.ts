@@ -45,6 +45,9 @@ export class FrameStream {
    */
   async next(): Promise<Frame | undefined> {
     for (;;) {
+      if (this.last && !this.#connection) {
+        return undefined;
+      }
       try {
         const frame = await this.#read();
         if (frame) {
@@ -63,7 +66,7 @@ export class FrameStream {
           throw error;
         }
         if (this.last) {
-          return undefined;
+          return undefined; // without a wait before
         }
         await this.#retreat(error as StrawError, silent);
       }

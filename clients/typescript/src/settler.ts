@@ -3,6 +3,7 @@ import { jitter, sleep } from "./backoff.js";
 import type { AckStatus, NackOptions } from "./delivery.js";
 import { toStrawError } from "./error.js";
 import { AckResult_Status, type AckResult } from "./gen/straw/v1/subscription_service_pb.js";
+import type { Action, Held } from "./holdings.js";
 import type { Link } from "./link.js";
 
 const maxWaitMs = 10;
@@ -10,11 +11,8 @@ const maxBatch = 1_000;
 const callTimeoutMs = 10_000;
 const maxReasonBytes = 1_024;
 
-/** What to do with a delivery; undefined acknowledges it. */
-type Action = NackOptions | undefined;
-
 interface Settlement {
-  ackId: string;
+  held: Held;
   action: Action;
   // Equal for those that one call can settle.
   key: string;
@@ -44,9 +42,9 @@ export class Settler {
   ) {}
 
   /** Resolves with the gateway's answer. Rejects if it refused the call, or with the signal's reason. */
-  settle(ackId: string, action: Action): Promise<AckStatus> {
+  settle(held: Held, action: Action): Promise<AckStatus> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ ackId, action, key: keyOf(action), resolve, reject });
+      this.#queue.push({ held, action, key: keyOf(action), resolve, reject });
       if (this.#queue.length >= Math.min(this.eager, maxBatch)) {
         this.flush();
       } else {
@@ -76,10 +74,7 @@ export class Settler {
     while (this.#queue.length > 0) {
       const batch = this.#nextBatch();
       try {
-        const results = await this.#call(batch);
-        batch.forEach((settlement, i) => {
-          settlement.resolve(statusOf(results[i]));
-        });
+        await this.#settleBatch(batch);
       } catch (error) {
         for (const settlement of batch) {
           settlement.reject(error);
@@ -102,14 +97,16 @@ export class Settler {
     return batch;
   }
 
-  async #call(batch: Settlement[]): Promise<AckResult[]> {
+  async #settleBatch(batch: Settlement[]): Promise<void> {
     for (let failures = 1; ; failures++) {
       this.signal.throwIfAborted();
+      const ackIds = batch.map(({ held }) => held.ackId);
       try {
-        return await this.#callOnce(
-          batch.map((settlement) => settlement.ackId),
-          batch[0]?.action,
-        );
+        const results = await this.#call(ackIds, batch[0]?.action);
+        batch.forEach((settlement, i) => {
+          this.#confirm(settlement, ackIds[i] ?? "", statusOf(results[i]));
+        });
+        return;
       } catch (thrown) {
         this.signal.throwIfAborted();
         const error = toStrawError(thrown);
@@ -121,7 +118,15 @@ export class Settler {
     }
   }
 
-  async #callOnce(ackIds: string[], action: Action): Promise<AckResult[]> {
+  #confirm(settlement: Settlement, ackId: string, status: AckStatus): void {
+    if (status === "STALE" && settlement.held.renew(ackId)) {
+      this.#queue.push(settlement); // the event was sent again meanwhile: this settles that
+    } else {
+      settlement.resolve(status);
+    }
+  }
+
+  async #call(ackIds: string[], action: Action): Promise<AckResult[]> {
     const { subscriptions } = this.link.channel;
     const options = { timeoutMs: callTimeoutMs, signal: this.signal };
     const request = { subscriptionId: this.subscriptionId, ackIds };

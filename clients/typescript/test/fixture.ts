@@ -1,6 +1,7 @@
 // What most tests need: a gateway, a proxy before it and a client, which end with the test.
 import type { TestContext } from "node:test";
-import { StrawClient, type Event } from "../src/index.js";
+import { setTimeout } from "node:timers/promises";
+import { StrawClient, type ClientOptions, type Event } from "../src/index.js";
 import { Gateway } from "./gateway.js";
 import { Proxy, type Treatment } from "./proxy.js";
 
@@ -19,8 +20,8 @@ export async function startProxy(t: TestContext, target: string, treat?: (n: num
 }
 
 /** Makes a client that is closed after the test. */
-export function connect(t: TestContext, address: string): StrawClient {
-  const client = new StrawClient(address);
+export function connect(t: TestContext, address: string, options?: ClientOptions): StrawClient {
+  const client = new StrawClient(address, options);
   t.after(() => {
     client.close();
   });
@@ -49,4 +50,15 @@ export function gate<T = void>(): { promise: Promise<T>; open: (value: T) => voi
     open = resolve;
   });
   return { promise, open };
+}
+
+/** Asks again and again, for half a minute, until the answer is yes. */
+export async function eventually(ask: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!(await ask())) {
+    if (Date.now() > deadline) {
+      throw new Error("it didn't happen within half a minute");
+    }
+    await setTimeout(5);
+  }
 }
