@@ -24,10 +24,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(dialer: Dialer) -> Self {
-        Client {
-            transport: dialer.dial(),
-            dialer: Arc::new(dialer),
-        }
+        Client { transport: dialer.dial(), dialer: Arc::new(dialer) }
     }
 
     /// A client of the gateway at `address`, `host:port`: in plaintext to a loopback address, over TLS with the system's
@@ -47,7 +44,6 @@ impl Client {
 
     /// Streams events in log order, each once, and reconnects by itself. The gateway is called when the stream is
     /// first polled.
-    #[must_use]
     pub fn subscribe(&self, options: SubscribeOptions) -> Subscription {
         Subscription::new(self.subscribe_frames(options))
     }
@@ -55,9 +51,8 @@ impl Client {
     /// [`subscribe`](Self::subscribe) with whole frames: heartbeats, and how much is left to read
     /// ([`Frame::backlog`](crate::Frame::backlog); zero means caught up) are visible. A frame counts as processed when
     /// the stream is polled for the next one. A gap is a frame with `gap` set, not an error.
-    #[must_use]
     pub fn subscribe_frames(&self, options: SubscribeOptions) -> Frames {
-        Frames::new(self, &options)
+        Frames::new(self, options)
     }
 
     /// Consumes a durable subscription: runs `handler` with each event, several at once, and acknowledges the event when
@@ -71,13 +66,12 @@ impl Client {
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Nack> + 'static,
     {
-        Consume::new(Deliveries::new(self, &options), options, handler)
+        Consume::new(Deliveries::new(self, options), handler)
     }
 
     /// Consumes a durable subscription as a stream: acknowledge each delivery, or give it back.
-    #[must_use]
     pub fn deliveries(&self, options: ConsumeOptions) -> Deliveries {
-        Deliveries::new(self, &options)
+        Deliveries::new(self, options)
     }
 
     /// Downloads an export's newest generation, from its first byte.
@@ -130,8 +124,6 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("gateway", self.dialer.endpoint.uri())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("gateway", self.dialer.endpoint.uri()).finish_non_exhaustive()
     }
 }

@@ -30,11 +30,7 @@ enum Security {
 
 impl Builder {
     pub(crate) fn new(address: impl Into<String>) -> Self {
-        Builder {
-            address: address.into(),
-            security: Security::ByAddress,
-            token: None,
-        }
+        Builder { address: address.into(), security: Security::ByAddress, token: None }
     }
 
     /// Connect over TLS with the system's roots, to a loopback address too.
@@ -85,15 +81,10 @@ impl Builder {
     /// the TLS config is no good, or there is no Tokio runtime around.
     pub fn connect(self) -> Result<Client, Error> {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(Error::Config(
-                "a client must be made within a Tokio runtime".into(),
-            ));
+            return Err(Error::Config("a client must be made within a Tokio runtime".into()));
         }
         let endpoint = self.endpoint()?;
-        Ok(Client::new(Dialer {
-            endpoint,
-            token: self.token,
-        }))
+        Ok(Client::new(Dialer { endpoint, token: self.token }))
     }
 
     fn endpoint(&self) -> Result<Endpoint, Error> {
@@ -118,11 +109,7 @@ impl Builder {
             // Heartbeats tell a dead stream; pings are for calls that are waiting, and for connections that a NAT has dropped.
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10));
-        if plaintext {
-            Ok(endpoint)
-        } else {
-            self.secure(endpoint)
-        }
+        if plaintext { Ok(endpoint) } else { self.secure(endpoint) }
     }
 
     #[cfg(feature = "tls")]
@@ -131,9 +118,7 @@ impl Builder {
             Security::Tls(Some(config)) => (**config).clone(),
             _ => tonic::transport::ClientTlsConfig::new().with_enabled_roots(),
         };
-        endpoint
-            .tls_config(config)
-            .map_err(|e| Error::Config(format!("the TLS config: {e}")))
+        endpoint.tls_config(config).map_err(|e| Error::Config(format!("the TLS config: {e}")))
     }
 
     #[cfg(not(feature = "tls"))]
@@ -147,9 +132,7 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Builder").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -204,10 +187,7 @@ mod tests {
         for (name, builder) in [
             ("far away", Builder::new("straw.example.com:443")),
             ("on this machine, as told", Builder::new("127.0.0.1:9090").tls()),
-            (
-                "the later call counts",
-                Builder::new("10.0.0.1:9090").plaintext().tls(),
-            ),
+            ("the later call counts", Builder::new("10.0.0.1:9090").plaintext().tls()),
         ] {
             assert_eq!(scheme(builder), "https", "{name}");
         }
@@ -215,11 +195,7 @@ mod tests {
 
     #[test]
     fn a_token_stays_off_the_wire_in_plaintext() {
-        let refused = Builder::new("10.0.0.1:9090")
-            .plaintext()
-            .token("secret")
-            .endpoint()
-            .unwrap_err();
+        let refused = Builder::new("10.0.0.1:9090").plaintext().token("secret").endpoint().unwrap_err();
         assert!(
             refused.to_string().contains("10.0.0.1") && !refused.to_string().contains("secret"),
             "{refused}"

@@ -116,10 +116,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(windows) {
         return Ok(());
     }
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
@@ -136,10 +133,7 @@ mod tests {
             CursorStore::save(&store, cursor).await.unwrap();
             assert_eq!(CursorStore::load(&store).await.unwrap().as_deref(), Some(cursor));
         }
-        let names: Vec<_> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|e| e.unwrap().file_name())
-            .collect();
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["position"]);
     }
 
@@ -148,14 +142,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("position");
         fs::write(&path, " \n").unwrap();
-        let error = CursorStore::load(&FileCursor::new(&path))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("is empty") && error.contains("position"),
-            "{error}"
-        );
+        let error = CursorStore::load(&FileCursor::new(&path)).await.unwrap_err().to_string();
+        assert!(error.contains("is empty") && error.contains("position"), "{error}");
     }
 
     #[tokio::test]

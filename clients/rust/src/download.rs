@@ -57,12 +57,7 @@ impl Download {
         };
         transfer.first = Some(transfer.receive().await?);
         let (size, sha256) = (transfer.size, transfer.sha256.clone());
-        Ok(Download {
-            state: State::Idle(Box::new(transfer)),
-            size,
-            sha256,
-            offset,
-        })
+        Ok(Download { state: State::Idle(Box::new(transfer)), size, sha256, offset })
     }
 
     /// The whole file's size in bytes.
@@ -133,11 +128,7 @@ async fn sum_up(mut so_far: impl AsyncRead + Unpin) -> Result<(Sha256, u64), Err
     let (mut sum, mut length) = (Sha256::new(), 0);
     let mut buffer = vec![0; 64 << 10];
     loop {
-        match so_far
-            .read(&mut buffer)
-            .await
-            .map_err(|e| Error::Resume(e.into()))?
-        {
+        match so_far.read(&mut buffer).await.map_err(|e| Error::Resume(e.into()))? {
             0 => return Ok((sum, length)),
             n => {
                 sum.update(&buffer[..n]);
@@ -182,14 +173,7 @@ impl Transfer {
 
     fn verify(&self) -> Result<(), Error> {
         let got = hex(&self.sum.clone().finalize());
-        if got == self.sha256 {
-            Ok(())
-        } else {
-            Err(Error::Checksum {
-                got,
-                want: self.sha256.clone(),
-            })
-        }
+        if got == self.sha256 { Ok(()) } else { Err(Error::Checksum { got, want: self.sha256.clone() }) }
     }
 
     /// The next piece, over as many connections as that takes.
@@ -222,10 +206,7 @@ impl Transfer {
     async fn open(&self) -> Result<Streaming<DownloadExportResponse>, Error> {
         let offset = i64::try_from(self.offset)
             .map_err(|_| Error::Config(format!("no export has {} bytes", self.offset)))?;
-        let request = DownloadExportRequest {
-            id: self.id.clone(),
-            offset,
-        };
+        let request = DownloadExportRequest { id: self.id.clone(), offset };
         Ok(self.client.exports().download_export(request).await?.into_inner())
     }
 
@@ -234,10 +215,8 @@ impl Transfer {
             return Err(Error::ExportChanged);
         }
         if u64::try_from(piece.offset) != Ok(self.offset) {
-            let text = format!(
-                "the gateway sent byte {} of the export instead of {}",
-                piece.offset, self.offset
-            );
+            let text =
+                format!("the gateway sent byte {} of the export instead of {}", piece.offset, self.offset);
             return Err(tonic::Status::data_loss(text).into());
         }
         if !piece.data.is_empty() {
@@ -250,10 +229,8 @@ impl Transfer {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -201,12 +201,7 @@ impl From<tonic::Status> for Error {
         let info = error_info(status.details());
         let own = info.is_some();
         let (reason, metadata) = info.map(|i| (i.reason, i.metadata)).unwrap_or_default();
-        Error::Call(Arc::new(Failure {
-            status,
-            own,
-            reason,
-            metadata,
-        }))
+        Error::Call(Arc::new(Failure { status, own, reason, metadata }))
     }
 }
 
@@ -288,37 +283,15 @@ pub(crate) mod tests {
             Aborted, Cancelled, DeadlineExceeded, Internal, InvalidArgument, NotFound, PermissionDenied,
         };
         use Code::{ResourceExhausted, Unauthenticated, Unavailable, Unknown};
-        for code in [
-            Unavailable,
-            Internal,
-            Unknown,
-            Cancelled,
-            DeadlineExceeded,
-            Aborted,
-        ] {
-            assert!(
-                Error::from(tonic::Status::new(code, "")).retryable(),
-                "{code:?} of the transport"
-            );
+        for code in [Unavailable, Internal, Unknown, Cancelled, DeadlineExceeded, Aborted] {
+            assert!(Error::from(tonic::Status::new(code, "")).retryable(), "{code:?} of the transport");
         }
-        for code in [
-            InvalidArgument,
-            NotFound,
-            PermissionDenied,
-            Unauthenticated,
-            ResourceExhausted,
-        ] {
-            assert!(
-                !Error::from(tonic::Status::new(code, "")).retryable(),
-                "{code:?} of the transport"
-            );
+        for code in [InvalidArgument, NotFound, PermissionDenied, Unauthenticated, ResourceExhausted] {
+            assert!(!Error::from(tonic::Status::new(code, "")).retryable(), "{code:?} of the transport");
         }
         assert!(gateway_error(Unavailable, DOMAIN, "DRAINING").retryable());
         for code in [Internal, Aborted, NotFound, DeadlineExceeded] {
-            assert!(
-                !gateway_error(code, DOMAIN, "INVALID_FIELD").retryable(),
-                "{code:?} of the gateway"
-            );
+            assert!(!gateway_error(code, DOMAIN, "INVALID_FIELD").retryable(), "{code:?} of the gateway");
         }
         assert!(!Error::ExportChanged.retryable());
     }

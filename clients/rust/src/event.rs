@@ -36,12 +36,8 @@ mod tests {
     /// What a newer gateway might send: a payload with a tag that this client doesn't know.
     #[test]
     fn an_unknown_payload_is_none() {
-        let mut bytes = Event {
-            id: "evt_1".into(),
-            r#type: "candidate.hired".into(),
-            ..Event::default()
-        }
-        .encode_to_vec();
+        let mut bytes = Event { id: "evt_1".into(), r#type: "candidate.hired".into(), ..Event::default() }
+            .encode_to_vec();
         bytes.extend([0x9a, 0x03, 0x02, 0x08, 0x01]); // field 51, a message of two bytes
         let event = Event::decode(&bytes[..]).unwrap();
         assert_eq!((event.r#type.as_str(), event.payload), ("candidate.hired", None));

@@ -117,8 +117,8 @@ impl Link {
                 }
                 Ok(None) if self.request.end_at_head => return Ok(None),
                 Ok(None) => {
-                    self.retreat(&Error::unavailable("the stream ended without a reason"))
-                        .await
+                    let end = Error::unavailable("the stream ended without a reason");
+                    self.retreat(&end).await;
                 }
                 Err(Lost::Silent) => {
                     let silent = "no frame came in time, so the connection is taken for dead";
@@ -155,16 +155,10 @@ impl Link {
             let first = frames.message().await?;
             Ok::<_, Error>((frames, first))
         };
-        let (frames, first) = timeout(FIRST_FRAME_PATIENCE, first)
-            .await
-            .map_err(|_| Lost::Silent)??;
+        let (frames, first) = timeout(FIRST_FRAME_PATIENCE, first).await.map_err(|_| Lost::Silent)??;
         let first = first.ok_or_else(|| Error::unavailable("the stream ended before its first frame"))?;
         let heartbeat = positive(first.heartbeat_interval).unwrap_or(DEFAULT_HEARTBEAT);
-        self.open = Some(Open {
-            frames,
-            patience: heartbeat.mul_f64(2.5),
-            proven: false,
-        });
+        self.open = Some(Open { frames, patience: heartbeat.mul_f64(2.5), proven: false });
         self.connected = true;
         self.transport.send_modify(|_| ());
         self.hooks.connected(&first);

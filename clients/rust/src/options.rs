@@ -145,10 +145,7 @@ impl SubscribeOptions {
     }
 
     pub(crate) fn request(&self) -> SubscribeRequest {
-        SubscribeRequest {
-            start: Some(self.start.clone().wire()),
-            ..self.request.clone()
-        }
+        SubscribeRequest { start: Some(self.start.clone().wire()), ..self.request.clone() }
     }
 }
 
@@ -164,10 +161,7 @@ impl fmt::Debug for SubscribeOptions {
 
 /// As protobuf has it; what is too long for that becomes the longest.
 pub(crate) fn wire_duration(duration: Duration) -> prost_types::Duration {
-    duration.try_into().unwrap_or(prost_types::Duration {
-        seconds: 315_576_000_000,
-        nanos: 0,
-    })
+    duration.try_into().unwrap_or(prost_types::Duration { seconds: 315_576_000_000, nanos: 0 })
 }
 
 /// What a gateway says; nothing if it isn't a positive duration.
@@ -201,10 +195,7 @@ mod tests {
             end_at_head: true,
             heartbeat_interval: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
             max_deliveries_per_response: 12,
-            start: Some(WireStart::StartTime(prost_types::Timestamp {
-                seconds: 1_800_000_000,
-                nanos: 0,
-            })),
+            start: Some(WireStart::StartTime(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 0 })),
             ..SubscribeRequest::default()
         };
         assert_eq!(options.request(), want);

@@ -30,9 +30,7 @@ impl Pump {
     /// The next frame; none after the end, of which an error is the last sign.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, Error>>> {
         if let Pump::Idle(_) = self {
-            let Pump::Idle(mut link) = std::mem::replace(self, Pump::Ended) else {
-                unreachable!()
-            };
+            let Pump::Idle(mut link) = std::mem::replace(self, Pump::Ended) else { unreachable!() };
             *self = Pump::Waiting(Box::pin(async move {
                 let result = link.next().await;
                 (link, result)

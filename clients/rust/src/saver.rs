@@ -29,12 +29,7 @@ struct State {
 
 impl Saver {
     pub(crate) fn new(store: Arc<dyn DynCursorStore>, interval: Duration) -> Arc<Self> {
-        Arc::new(Saver {
-            store,
-            interval,
-            saving: tokio::sync::Mutex::default(),
-            state: Mutex::default(),
-        })
+        Arc::new(Saver { store, interval, saving: tokio::sync::Mutex::default(), state: Mutex::default() })
     }
 
     pub(crate) async fn load(&self) -> Result<Option<String>, Error> {
@@ -86,14 +81,9 @@ impl Saver {
         }
         let saver = Arc::clone(self);
         let mut save = Box::pin(async move { saver.save().await });
-        if save
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-        {
-            if let Ok(runtime) = Handle::try_current() {
-                runtime.spawn(save);
-            }
+        let unfinished = save.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        if let (true, Ok(runtime)) = (unfinished, Handle::try_current()) {
+            runtime.spawn(save);
         }
     }
 

@@ -23,22 +23,11 @@ pub struct Frames {
 }
 
 impl Frames {
-    pub(crate) fn new(client: &Client, options: &SubscribeOptions) -> Self {
-        let saver = options
-            .cursors
-            .clone()
-            .map(|store| Saver::new(store, options.cursor_interval));
-        let link = Link::new(
-            client,
-            options.request(),
-            Arc::clone(&options.hooks),
-            saver.clone(),
-        );
-        Frames {
-            pump: Pump::new(link),
-            saver,
-            cursor: String::new(),
-        }
+    pub(crate) fn new(client: &Client, options: SubscribeOptions) -> Self {
+        let request = options.request();
+        let saver = options.cursors.map(|store| Saver::new(store, options.cursor_interval));
+        let link = Link::new(client, request, options.hooks, saver.clone());
+        Frames { pump: Pump::new(link), saver, cursor: String::new() }
     }
 
     /// The next frame; none after the end. Cancel-safe: nothing is lost when the future is dropped.
@@ -107,12 +96,7 @@ pub struct Subscription {
 
 impl Subscription {
     pub(crate) fn new(frames: Frames) -> Self {
-        Subscription {
-            frames,
-            deliveries: Vec::new().into_iter(),
-            gap: None,
-            cursor: String::new(),
-        }
+        Subscription { frames, deliveries: Vec::new().into_iter(), gap: None, cursor: String::new() }
     }
 
     /// The next event; none after the end. Cancel-safe: nothing is lost when the future is dropped, as in `select!`.

@@ -30,10 +30,7 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// A new connection, made when it is first used. Must be called within a Tokio runtime.
     pub(crate) fn dial(&self) -> Transport {
-        Transport {
-            channel: self.endpoint.connect_lazy(),
-            token: self.token.clone(),
-        }
+        Transport { channel: self.endpoint.connect_lazy(), token: self.token.clone() }
     }
 }
 
@@ -81,9 +78,7 @@ impl Service<http::Request<Body>> for Transport {
         let token = self.token.clone();
         Box::pin(async move {
             if let Some(token) = token {
-                request
-                    .headers_mut()
-                    .insert(http::header::AUTHORIZATION, bearer(&token).await?);
+                request.headers_mut().insert(http::header::AUTHORIZATION, bearer(&token).await?);
             }
             Ok(ready.call(request).await?)
         })
@@ -91,9 +86,7 @@ impl Service<http::Request<Body>> for Transport {
 }
 
 async fn bearer(token: &TokenSource) -> Result<http::HeaderValue, Status> {
-    let token = token()
-        .await
-        .map_err(|e| Status::unauthenticated(format!("no bearer token: {e}")))?;
+    let token = token().await.map_err(|e| Status::unauthenticated(format!("no bearer token: {e}")))?;
     let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
         .map_err(|_| Status::unauthenticated("the bearer token has characters that a header can't have"))?;
     value.set_sensitive(true);
@@ -102,8 +95,6 @@ async fn bearer(token: &TokenSource) -> Result<http::HeaderValue, Status> {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport")
-            .field("token", &self.token.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Transport").field("token", &self.token.is_some()).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -15,13 +15,13 @@ use crate::consume::settle::Settler;
 use crate::consume::{ConsumeOptions, Delivery};
 use crate::link::Link;
 use crate::pump::Pump;
-use crate::{Client, Error, Frame, Gap};
+use crate::{Client, Error, Frame, Gap, Hooks};
 
 /// A stream of a durable subscription's deliveries; see [`Client::deliveries`].
 ///
-/// It never ends by itself but with an error: it reconnects as a [`Subscription`](crate::Subscription) does. At most twice the
-/// [concurrency](ConsumeOptions::concurrency) of deliveries are unsettled at any time, those in the program included.
-/// An event that the gateway sends again while it is unsettled here isn't yielded again.
+/// It never ends by itself but with an error: it reconnects as a [`Subscription`](crate::Subscription) does. No more than
+/// [`concurrency`](ConsumeOptions::concurrency) unsettled deliveries are with the program, so one that gathers a batch
+/// needs at least as many. An event that the gateway sends again while it is unsettled here isn't yielded again.
 ///
 /// [Close](Self::close) it to shut down gracefully. Dropping it gives back what wasn't yielded; the gateway then
 /// counts what was, and isn't settled yet, as failed.
@@ -29,16 +29,27 @@ use crate::{Client, Error, Frame, Gap};
 pub struct Deliveries {
     pump: Pump,
     pub(crate) hand: Arc<Hand>,
+    pub(crate) hooks: Arc<dyn Hooks>,
     /// Arrived and not yielded.
     waiting: VecDeque<Delivery>,
+    /// The connections that were lost before these arrived.
+    lost: u64,
     gap: Option<Gap>,
+    concurrency: usize,
     drain_timeout: Duration,
 }
 
+/// What was released may come back before the stream is closed, for the gateway divides it among those that take. So often
+/// it is given back again.
+const RELEASES: usize = 10;
+/// How long to wait for it to come back.
+const RETURN: Duration = Duration::from_millis(10);
+
 impl Deliveries {
-    pub(crate) fn new(client: &Client, options: &ConsumeOptions) -> Self {
-        let link = Link::new(client, options.request(), Arc::clone(&options.hooks), None);
+    pub(crate) fn new(client: &Client, options: ConsumeOptions) -> Self {
         let (hand, queue) = Hand::new();
+        let hooks = Watch { hooks: Arc::clone(&options.hooks), hand: Arc::clone(&hand) };
+        let link = Link::new(client, options.request(), Arc::new(hooks), None);
         let settler = Settler {
             subscription: options.subscription().to_owned(),
             transport: link.transport(),
@@ -50,8 +61,11 @@ impl Deliveries {
         Deliveries {
             pump: Pump::new(link),
             hand,
+            hooks: options.hooks,
             waiting: VecDeque::new(),
+            lost: 0,
             gap: None,
+            concurrency: options.concurrency,
             drain_timeout: options.drain_timeout,
         }
     }
@@ -82,42 +96,72 @@ impl Deliveries {
         self.hand.drain();
         self.waiting.clear();
         let limit = self.drain_timeout;
-        // What still arrives is kept, or the gateway might send it again and again; the stream stays open, or what is
-        // being handled would count as lost.
+        // The stream stays open, or what is being handled would count as lost.
         let in_time = timeout(limit, self.hold_while(handlers)).await.is_ok();
         let cut = if in_time { 0 } else { self.hand.running() };
-        self.waiting.clear();
-        let confirmed = timeout(limit, self.hand.none_settling()).await.is_ok();
+        let confirmed = timeout(limit, self.give_back()).await.is_ok();
         match if confirmed { cut } else { self.hand.held() } {
             0 => Ok(()),
             unsettled => Err(Error::Drain(unsettled)),
         }
     }
 
+    /// Releases what was not begun, until no more comes, and waits for the gateway to confirm that and all else.
+    async fn give_back(&mut self) {
+        let hand = Arc::clone(&self.hand);
+        for _ in 0..RELEASES {
+            self.waiting.clear();
+            self.hold_while(hand.none_settling()).await;
+            _ = timeout(RETURN, self.hold_while(std::future::pending())).await;
+            if self.waiting.is_empty() {
+                break;
+            }
+        }
+        self.waiting.clear();
+        hand.none_settling().await;
+    }
+
     /// Takes what arrives without yielding it.
     async fn hold_while(&mut self, handlers: impl Future<Output = ()>) {
         let mut handlers = pin!(handlers);
         poll_fn(|cx| {
-            while let Poll::Ready(Some(Ok(()))) = self.poll_arrival(cx) {}
+            _ = self.poll_arrivals(cx);
             handlers.as_mut().poll(cx)
         })
         .await;
     }
 
-    fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
-        let frame = ready!(self.pump.poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map(|frame| self.take(frame))))
+    /// Takes what has arrived; ready when no more will.
+    fn poll_arrivals(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        let end = loop {
+            match self.pump.poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => self.take(frame),
+                Poll::Ready(Some(Err(error))) => break Poll::Ready(Some(error)),
+                Poll::Ready(None) => break Poll::Ready(None),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        if end.is_ready() {
+            self.hand.lose_connection();
+        }
+        self.forget_lost();
+        end
     }
 
     fn take(&mut self, frame: Frame) {
+        self.forget_lost();
         let hand = &self.hand;
-        self.waiting.extend(
-            frame
-                .deliveries
-                .into_iter()
-                .filter_map(|d| Delivery::take(hand, d)),
-        );
+        self.waiting.extend(frame.deliveries.into_iter().filter_map(|d| Delivery::take(hand, d)));
         self.gap = frame.gap.or(self.gap.take());
+    }
+
+    /// Forgets what arrived over a connection that was lost since.
+    fn forget_lost(&mut self) {
+        let lost = self.hand.lost_connections();
+        if lost != self.lost {
+            self.lost = lost;
+            self.waiting.drain(..).for_each(Delivery::forget);
+        }
     }
 }
 
@@ -125,26 +169,42 @@ impl Stream for Deliveries {
     type Item = Result<Delivery, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if let Some(gap) = self.gap.take() {
-                return Poll::Ready(Some(Err(Error::Gap(gap))));
-            }
-            if let Some(delivery) = self.waiting.pop_front() {
-                return Poll::Ready(Some(Ok(delivery.begin())));
-            }
-            match ready!(self.poll_arrival(cx)) {
-                Some(Ok(())) => {}
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
+        if let Poll::Ready(end) = self.poll_arrivals(cx) {
+            return Poll::Ready(end.map(Err));
         }
+        if let Some(gap) = self.gap.take() {
+            return Poll::Ready(Some(Err(Error::Gap(gap))));
+        }
+        if self.waiting.is_empty() || self.hand.poll_room(cx, self.concurrency).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.waiting.pop_front().map(|delivery| Ok(delivery.begin())))
     }
 }
 
 impl fmt::Debug for Deliveries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deliveries")
-            .field("waiting", &self.waiting.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Deliveries").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+/// Tells a hand of lost connections.
+struct Watch {
+    hooks: Arc<dyn Hooks>,
+    hand: Arc<Hand>,
+}
+
+impl Hooks for Watch {
+    fn connected(&self, first: &Frame) {
+        self.hooks.connected(first);
+    }
+
+    fn disconnected(&self, error: &Error, retry_in: Duration) {
+        self.hand.lose_connection();
+        self.hooks.disconnected(error, retry_in);
+    }
+
+    fn frame(&self, frame: &Frame) {
+        self.hooks.frame(frame);
     }
 }

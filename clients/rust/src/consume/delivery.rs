@@ -1,15 +1,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
-use tokio::sync::oneshot;
-
-use crate::consume::hand::{Hand, Ticket};
+use crate::consume::hand::{Answer, Hand, Ticket};
 use crate::consume::{AckStatus, Nack};
 use crate::{Error, Event, v1};
-use std::sync::Arc;
 
 /// An event to be settled. Its deadline is extended for as long as it lives.
 ///
@@ -32,15 +30,9 @@ impl Delivery {
     /// Takes a delivery into the hand, unless its event is there.
     pub(crate) fn take(hand: &Arc<Hand>, delivery: v1::Delivery) -> Option<Self> {
         let event = delivery.event?;
-        let ticket = hand.take(&event, delivery.ack_id)?;
+        let ticket = hand.take(&event, delivery.ack_id, delivery.attempt)?;
         let attempt = u32::try_from(delivery.attempt).unwrap_or_default();
-        Some(Delivery {
-            event,
-            attempt,
-            ticket,
-            begun: false,
-            armed: true,
-        })
+        Some(Delivery { event, attempt, ticket, begun: false, armed: true })
     }
 
     /// Marks it as given to the program.
@@ -50,10 +42,17 @@ impl Delivery {
         self
     }
 
-    /// Leaves the settling, if the program doesn't do it, to the guard that is returned.
-    pub(crate) fn guard(mut self) -> (Self, Guard) {
+    /// Forgets it: the gateway sends it elsewhere.
+    pub(crate) fn forget(mut self) {
         self.armed = false;
-        let guard = Guard(self.ticket.clone());
+        self.ticket.leave();
+    }
+
+    /// Leaves it to the guard that is returned to tell when the program no longer has it, and to settle it if the program
+    /// doesn't.
+    pub(crate) fn guard(mut self) -> (Self, Guard) {
+        (self.armed, self.begun) = (false, false);
+        let guard = Guard(Some(self.ticket.clone()));
         (self, guard)
     }
 
@@ -77,8 +76,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if self.armed {
-            self.ticket
-                .settle(Some(dropped(&self.ticket, self.begun)), self.begun);
+            self.ticket.settle(Some(dropped(&self.ticket, self.begun)), self.begun);
         }
     }
 }
@@ -103,17 +101,21 @@ fn dropped(ticket: &Ticket, begun: bool) -> Nack {
 }
 
 /// Settles a delivery that was begun, if nothing else does.
-pub(crate) struct Guard(Ticket);
+pub(crate) struct Guard(Option<Ticket>);
 
 impl Guard {
-    pub(crate) fn settle(self, nack: Option<Nack>) {
-        self.0.settle(nack, true);
+    pub(crate) fn settle(mut self, nack: Option<Nack>) {
+        if let Some(ticket) = self.0.take() {
+            ticket.settle(nack, true);
+        }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.settle(Some(dropped(&self.0, true)), true);
+        if let Some(ticket) = self.0.take() {
+            ticket.settle(Some(dropped(&ticket, true)), true);
+        }
     }
 }
 
@@ -123,7 +125,7 @@ impl Drop for Guard {
 /// settled. It is an error only if the gateway can't be brought to answer. A lost connection isn't one: the call is
 /// repeated until it is answered.
 #[derive(Debug)]
-pub struct Confirmation(Option<oneshot::Receiver<Result<AckStatus, Error>>>);
+pub struct Confirmation(Option<Answer>);
 
 impl Future for Confirmation {
     type Output = Result<AckStatus, Error>;
@@ -132,13 +134,7 @@ impl Future for Confirmation {
         let Some(receiver) = &mut self.0 else {
             return Poll::Ready(Ok(AckStatus::AlreadyAcked));
         };
-        let gone = |_| {
-            Err(Error::unavailable(
-                "the runtime was shut down before the gateway answered",
-            ))
-        };
-        Pin::new(receiver)
-            .poll(cx)
-            .map(|answer| answer.unwrap_or_else(gone))
+        let gone = |_| Err(Error::unavailable("the runtime was shut down before the gateway answered"));
+        Pin::new(receiver).poll(cx).map(|answer| answer.unwrap_or_else(gone))
     }
 }

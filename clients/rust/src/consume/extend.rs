@@ -34,10 +34,7 @@ impl Extender {
     }
 
     async fn extend(&self, ack_ids: Vec<String>) -> Result<(), Error> {
-        let request = ExtendDeadlineRequest {
-            subscription_id: self.subscription.clone(),
-            ack_ids,
-        };
+        let request = ExtendDeadlineRequest { subscription_id: self.subscription.clone(), ack_ids };
         let mut stub = self.transport.borrow().clone().subscriptions();
         stub.extend_deadline(request).await?;
         Ok(())
@@ -47,9 +44,7 @@ impl Extender {
     async fn ack_deadline(&self) -> Duration {
         let mut failures = 0;
         loop {
-            let request = GetSubscriptionRequest {
-                id: self.subscription.clone(),
-            };
+            let request = GetSubscriptionRequest { id: self.subscription.clone() };
             let mut stub = self.transport.borrow().clone().subscriptions();
             match timeout(ACK_DEADLINE, stub.get_subscription(request)).await {
                 Ok(Ok(answer)) => return positive(answer.into_inner().ack_deadline).unwrap_or(ACK_DEADLINE),
@@ -63,10 +58,6 @@ impl Extender {
 
 /// Begins to extend the deadlines of what is in a hand, for as long as that lives.
 pub(crate) fn extend(subscription: &str, transport: watch::Receiver<Transport>, hand: &Arc<Hand>) {
-    let extender = Extender {
-        subscription: subscription.to_owned(),
-        transport,
-        hand: Arc::downgrade(hand),
-    };
+    let extender = Extender { subscription: subscription.to_owned(), transport, hand: Arc::downgrade(hand) };
     hand.keep(tokio::spawn(extender.run()).abort_handle());
 }

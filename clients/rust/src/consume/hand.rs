@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -7,14 +8,14 @@ use tokio::task::AbortHandle;
 use crate::consume::{AckStatus, Nack};
 use crate::{Error, Event};
 
-/// The deliveries that a consumer holds: they wait for a handler, are handled, or are being settled.
+/// The deliveries that a consumer holds: they wait to be begun, are with the program, or are being settled.
 ///
 /// An event that is sent again while it is in hand, because its stream was lost or its deadline missed, isn't handled twice:
 /// its newer ack id replaces the older one.
 pub(crate) struct Hand {
     state: Mutex<State>,
     settlements: mpsc::UnboundedSender<Settlement>,
-    /// Told whenever a delivery was settled, or settling failed.
+    /// Told whenever the state has changed in a way that somebody may wait for.
     changed: Notify,
     extender: OnceLock<AbortHandle>,
 }
@@ -23,8 +24,12 @@ pub(crate) struct Hand {
 struct State {
     held: HashMap<Key, Held>,
     serial: u64,
-    /// Given to the program and not settled by it.
+    /// How many connections were lost.
+    lost: u64,
+    /// With the program.
     running: usize,
+    /// Waits for fewer to be.
+    waiter: Option<Waker>,
     draining: bool,
     /// What made settling impossible.
     failed: Option<Error>,
@@ -35,19 +40,39 @@ type Key = Arc<(String, String)>;
 
 struct Held {
     ack_id: Arc<str>,
+    attempt: i32,
+    /// `State::lost` when it arrived.
+    connection: u64,
     /// Tells this stay in the hand from a later one of the same event.
     serial: u64,
     phase: Phase,
 }
 
+impl Held {
+    /// Whether an event comes anew because of a seek, and not because the delivery of it that is here was lost: attempts then
+    /// begin from 1 on the same stream. What was not begun is only renewed by it.
+    fn sought(&self, attempt: i32, connection: u64) -> bool {
+        self.phase != Phase::Waiting && self.connection == connection && attempt <= self.attempt
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
-    /// To be settled.
-    Open,
+    /// To be begun.
+    Waiting,
+    /// With the program.
+    Running,
     /// Its settlement waits to be sent, or is an acknowledgement that may have been.
     Settling,
     /// A nack was sent: another sending of the event may be its result.
     Nacked,
+}
+
+impl Phase {
+    /// Whether it is still to be settled.
+    fn open(self) -> bool {
+        matches!(self, Phase::Waiting | Phase::Running)
+    }
 }
 
 /// One delivery's stay in the hand.
@@ -68,15 +93,14 @@ pub(crate) struct Settlement {
     pub(crate) confirm: oneshot::Sender<Result<AckStatus, Error>>,
 }
 
+/// What the gateway makes of a settlement.
+pub(crate) type Answer = oneshot::Receiver<Result<AckStatus, Error>>;
+
 impl Hand {
     pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Settlement>) {
         let (settlements, queue) = mpsc::unbounded_channel();
-        let hand = Hand {
-            state: Mutex::default(),
-            settlements,
-            changed: Notify::new(),
-            extender: OnceLock::new(),
-        };
+        let hand =
+            Hand { state: Mutex::default(), settlements, changed: Notify::new(), extender: OnceLock::new() };
         (Arc::new(hand), queue)
     }
 
@@ -88,44 +112,48 @@ impl Hand {
     }
 
     /// Takes a delivery, unless its event is in hand.
-    pub(crate) fn take(self: &Arc<Self>, event: &Event, ack_id: String) -> Option<Ticket> {
-        let (key, ack_id) = (
-            Arc::new((event.source.clone(), event.id.clone())),
-            Arc::from(ack_id),
-        );
+    pub(crate) fn take(self: &Arc<Self>, event: &Event, ack_id: String, attempt: i32) -> Option<Ticket> {
+        let (key, ack_id) = (Arc::new((event.source.clone(), event.id.clone())), Arc::from(ack_id));
         let mut state = self.state();
-        if let Some(held) = state.held.get_mut(&key) {
-            if held.phase != Phase::Nacked {
-                held.ack_id = ack_id;
-                return None;
-            }
+        let connection = state.lost;
+        if let Some(held) = state.held.get_mut(&key)
+            && held.phase != Phase::Nacked
+            && !held.sought(attempt, connection)
+        {
+            (held.ack_id, held.connection) = (ack_id, connection);
+            return None;
         }
         state.serial += 1;
         let serial = state.serial;
-        let held = Held {
-            ack_id: Arc::clone(&ack_id),
-            serial,
-            phase: Phase::Open,
-        };
+        let held = Held { ack_id: Arc::clone(&ack_id), attempt, connection, serial, phase: Phase::Waiting };
         state.held.insert(Arc::clone(&key), held);
         drop(state);
-        Some(Ticket {
-            hand: Arc::clone(self),
-            key,
-            serial,
-            ack_id,
-        })
+        Some(Ticket { hand: Arc::clone(self), key, serial, ack_id })
+    }
+
+    /// Notes that the connection was lost, and with it what was not begun: that is the gateway's again.
+    pub(crate) fn lose_connection(&self) {
+        self.state().lost += 1;
+    }
+
+    pub(crate) fn lost_connections(&self) -> u64 {
+        self.state().lost
+    }
+
+    /// Ready when the program has fewer deliveries than `limit`.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, limit: usize) -> Poll<()> {
+        let mut state = self.state();
+        if state.running < limit {
+            return Poll::Ready(());
+        }
+        state.waiter = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// The ack ids of what is to be settled, for their deadlines to be extended.
     pub(crate) fn open_ack_ids(&self) -> Vec<String> {
         let state = self.state();
-        state
-            .held
-            .values()
-            .filter(|h| h.phase == Phase::Open)
-            .map(|h| h.ack_id.to_string())
-            .collect()
+        state.held.values().filter(|h| h.phase.open()).map(|h| h.ack_id.to_string()).collect()
     }
 
     pub(crate) fn held(&self) -> usize {
@@ -163,8 +191,7 @@ impl Hand {
 
     /// Returns once all that was settled is confirmed.
     pub(crate) async fn none_settling(&self) {
-        self.until(|state| state.held.values().all(|h| h.phase == Phase::Open).then_some(()))
-            .await;
+        self.until(|state| state.held.values().all(|h| h.phase.open()).then_some(())).await;
     }
 
     async fn until<T>(&self, condition: impl Fn(&State) -> Option<T>) -> T {
@@ -194,40 +221,40 @@ impl Drop for Hand {
 impl Ticket {
     /// Notes that the program has the delivery.
     pub(crate) fn begin(&self) {
-        self.hand.state().running += 1;
+        let mut state = self.hand.state();
+        state.running += 1;
+        if let Some(held) = self.held(&mut state) {
+            held.phase = Phase::Running;
+        }
     }
 
-    /// Queues the settlement; `begun` tells whether `begin` was called. Only the first one of a stay counts, and none is
-    /// returned for another.
-    pub(crate) fn settle(
-        &self,
-        nack: Option<Nack>,
-        begun: bool,
-    ) -> Option<oneshot::Receiver<Result<AckStatus, Error>>> {
+    /// Queues the settlement; only the first one of a stay counts, and none is returned for another. `finished` tells that the
+    /// program no longer has the delivery.
+    pub(crate) fn settle(&self, nack: Option<Nack>, finished: bool) -> Option<Answer> {
         let mut state = self.hand.state();
-        let held = state
-            .held
-            .get_mut(&self.key)
-            .filter(|h| h.serial == self.serial && h.phase == Phase::Open)?;
-        held.phase = Phase::Settling;
-        state.running -= usize::from(begun);
-        let (confirm, confirmation) = oneshot::channel();
-        // Under the lock, so that whoever sees that none is running finds all settlements in the queue. It is open for as long
-        // as its task runs, which ends last.
-        _ = self.hand.settlements.send(Settlement {
-            ticket: self.clone(),
-            nack,
-            confirm,
+        if finished {
+            state.running -= 1;
+            if let Some(waiter) = state.waiter.take() {
+                waiter.wake();
+            }
+        }
+        let answer = self.held(&mut state).filter(|h| h.phase.open()).map(|held| {
+            held.phase = Phase::Settling;
+            let (confirm, answer) = oneshot::channel();
+            // Under the lock, so that whoever sees that nothing runs finds all settlements in the queue. Its other end is open for
+            // as long as its runtime goes on.
+            _ = self.hand.settlements.send(Settlement { ticket: self.clone(), nack, confirm });
+            answer
         });
         drop(state);
         self.hand.changed.notify_waiters();
-        Some(confirmation)
+        answer
     }
 
     /// The newest ack id, to be sent with an acknowledgement or a nack.
     pub(crate) fn send(&self, nack: bool) -> String {
         let mut state = self.hand.state();
-        match state.held.get_mut(&self.key).filter(|h| h.serial == self.serial) {
+        match self.held(&mut state) {
             Some(held) => {
                 if nack {
                     held.phase = Phase::Nacked;
@@ -241,11 +268,15 @@ impl Ticket {
     /// Ends the stay.
     pub(crate) fn leave(&self) {
         let mut state = self.hand.state();
-        if state.held.get(&self.key).is_some_and(|h| h.serial == self.serial) {
+        if self.held(&mut state).is_some() {
             state.held.remove(&self.key);
         }
         drop(state);
         self.hand.changed.notify_waiters();
+    }
+
+    fn held<'a>(&self, state: &'a mut State) -> Option<&'a mut Held> {
+        state.held.get_mut(&self.key).filter(|h| h.serial == self.serial)
     }
 
     /// Whether the program has nothing more to settle, for now.

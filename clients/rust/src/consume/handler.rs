@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::consume::{ConsumeOptions, Deliveries, Delivery, Nack};
-use crate::{Error, Hooks};
+use crate::Error;
+use crate::consume::{Deliveries, Delivery, Nack};
 
 /// A durable consumer with a handler; see [`Client::consume`](crate::Client::consume). Await it to run it.
 ///
@@ -17,25 +17,17 @@ use crate::{Error, Hooks};
 #[must_use = "it does nothing unless awaited"]
 pub struct Consume<H> {
     deliveries: Deliveries,
-    concurrency: usize,
-    hooks: Arc<dyn Hooks>,
     handler: H,
     shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl<H> Consume<H> {
-    pub(crate) fn new(deliveries: Deliveries, options: ConsumeOptions, handler: H) -> Self {
-        Consume {
-            deliveries,
-            concurrency: options.concurrency,
-            hooks: options.hooks,
-            handler,
-            shutdown: Box::pin(std::future::pending()),
-        }
+    pub(crate) fn new(deliveries: Deliveries, handler: H) -> Self {
+        Consume { deliveries, handler, shutdown: Box::pin(std::future::pending()) }
     }
 
     /// Shuts down when `signal` resolves: takes no more, gives back what wasn't begun, lets handlers end, for at most
-    /// the [drain timeout](ConsumeOptions::drain_timeout), and waits until the gateway has confirmed the last acknowledgements.
+    /// the [drain timeout](crate::ConsumeOptions::drain_timeout), and waits until the gateway has confirmed the last acknowledgements.
     pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.shutdown = Box::pin(signal);
         self
@@ -62,14 +54,9 @@ where
     R: Future<Output = Result<(), E>> + Send + 'static,
     E: Into<Nack> + 'static,
 {
-    let Consume {
-        mut deliveries,
-        concurrency,
-        hooks,
-        handler,
-        mut shutdown,
-    } = consume;
-    let (handler, hand) = (Arc::new(handler), Arc::clone(&deliveries.hand));
+    let Consume { mut deliveries, handler, mut shutdown } = consume;
+    let (hand, hooks) = (Arc::clone(&deliveries.hand), Arc::clone(&deliveries.hooks));
+    let handler = Arc::new(handler);
     let mut handlers = JoinSet::new();
     let end = loop {
         tokio::select! {
@@ -77,7 +64,7 @@ where
             () = &mut shutdown => break Ok(()),
             error = hand.failed() => break Err(error),
             Some(_) = handlers.join_next() => {}
-            next = deliveries.next(), if handlers.len() < concurrency => match next {
+            next = deliveries.next() => match next {
                 Some(Ok(delivery)) => {
                     handlers.spawn(handle(Arc::clone(&handler), delivery));
                 }
@@ -88,9 +75,7 @@ where
         }
     };
     // Owned by the future: the handlers are cut when that is dropped.
-    let drained = deliveries
-        .drain(async move { while handlers.join_next().await.is_some() {} })
-        .await;
+    let drained = deliveries.drain(async move { while handlers.join_next().await.is_some() {} }).await;
     end.and(drained)
 }
 
@@ -107,8 +92,6 @@ where
 
 impl<H> fmt::Debug for Consume<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consume")
-            .field("deliveries", &self.deliveries)
-            .finish_non_exhaustive()
+        f.debug_struct("Consume").field("deliveries", &self.deliveries).finish_non_exhaustive()
     }
 }

@@ -31,38 +31,25 @@ const MAX_REASON: usize = 1024;
 impl Nack {
     /// A failure: send it again after the subscription's backoff, or dead-letter it once it has failed too often.
     pub fn failure(reason: impl Display) -> Self {
-        Nack {
-            action: None,
-            reason: String::new(),
-        }
-        .because(reason)
+        Nack { action: None, reason: String::new() }.because(reason)
     }
 
     /// A failure too, but send it again after this long.
     #[must_use]
     pub fn retry_after(delay: Duration) -> Self {
-        Nack {
-            action: Some(Action::RetryDelay(wire_duration(delay))),
-            reason: String::new(),
-        }
+        Nack { action: Some(Action::RetryDelay(wire_duration(delay))), reason: String::new() }
     }
 
     /// Dead-letter it now.
     #[must_use]
     pub fn dead_letter() -> Self {
-        Nack {
-            action: Some(Action::DeadLetter(true)),
-            reason: String::new(),
-        }
+        Nack { action: Some(Action::DeadLetter(true)), reason: String::new() }
     }
 
     /// Not a failure: send it again at once, to any consumer.
     #[must_use]
     pub fn release() -> Self {
-        Nack {
-            action: Some(Action::Release(true)),
-            reason: String::new(),
-        }
+        Nack { action: Some(Action::Release(true)), reason: String::new() }
     }
 
     /// Says why, for people; kept with a dead letter. Cut after 1,024 bytes.
@@ -92,22 +79,13 @@ mod tests {
     #[test]
     fn an_error_is_a_failure_with_its_text() {
         let nack = Nack::from(std::io::Error::other("no disk"));
-        assert_eq!(
-            nack,
-            Nack {
-                action: None,
-                reason: "no disk".into()
-            }
-        );
+        assert_eq!(nack, Nack { action: None, reason: "no disk".into() });
     }
 
     #[test]
     fn a_long_reason_is_cut_between_characters() {
         let nack = Nack::dead_letter().because("é".repeat(600) + "x");
         assert_eq!(nack.reason, "é".repeat(512));
-        assert_eq!(
-            Nack::failure("x".to_owned() + &"é".repeat(600)).reason.len(),
-            1023
-        );
+        assert_eq!(Nack::failure("x".to_owned() + &"é".repeat(600)).reason.len(), 1023);
     }
 }

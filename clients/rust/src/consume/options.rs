@@ -26,10 +26,7 @@ impl ConsumeOptions {
     /// Consume the subscription with this id. It must exist: see [`Client::subscriptions`](crate::Client::subscriptions).
     pub fn new(subscription: impl Into<String>) -> Self {
         ConsumeOptions {
-            request: SubscribeRequest {
-                subscription_id: subscription.into(),
-                ..SubscribeRequest::default()
-            },
+            request: SubscribeRequest { subscription_id: subscription.into(), ..SubscribeRequest::default() },
             concurrency: CONCURRENCY,
             drain_timeout: DRAIN_TIMEOUT,
             hooks: Arc::new(Silent),

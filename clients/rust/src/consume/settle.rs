@@ -9,7 +9,7 @@ use crate::consume::hand::Settlement;
 use crate::consume::{AckStatus, Nack};
 use crate::transport::Transport;
 use crate::v1::{AckResult, AcknowledgeRequest, NackRequest};
-use crate::{Error, Hooks};
+use crate::{Error, ErrorReason, Hooks};
 
 /// How long the first of a batch waits for others, at most. Much less than the 10 ms that it might: while a call is under
 /// way the next batch gathers by itself.
@@ -100,7 +100,7 @@ impl Settler {
                 () = changed(&mut self.transport) => continue,
             };
             match result {
-                Ok(Err(error)) if !error.retryable() => return Err(error),
+                Ok(Err(error)) if !repeatable(&error) => return Err(error),
                 Ok(Ok(results)) => return Ok(results),
                 Ok(Err(_)) | Err(_) => failures += 1,
             }
@@ -114,18 +114,12 @@ impl Settler {
 
 /// Acknowledgements first, then the nacks that are the same in one call.
 fn batches(settlements: Vec<Settlement>) -> Vec<Batch> {
-    let mut batches = vec![Batch {
-        nack: None,
-        settlements: Vec::new(),
-    }];
+    let mut batches = vec![Batch { nack: None, settlements: Vec::new() }];
     for mut settlement in settlements {
         let nack = settlement.nack.take();
         match batches.iter_mut().find(|b| b.nack == nack) {
             Some(batch) => batch.settlements.push(settlement),
-            None => batches.push(Batch {
-                nack,
-                settlements: vec![settlement],
-            }),
+            None => batches.push(Batch { nack, settlements: vec![settlement] }),
         }
     }
     batches.retain(|b| !b.settlements.is_empty());
@@ -133,38 +127,26 @@ fn batches(settlements: Vec<Settlement>) -> Vec<Batch> {
 }
 
 async fn call(transport: Transport, subscription: &str, batch: &Batch) -> Result<Vec<AckResult>, Error> {
-    let ack_ids = batch
-        .settlements
-        .iter()
-        .map(|s| s.ticket.send(batch.nack.is_some()))
-        .collect();
+    let ack_ids = batch.settlements.iter().map(|s| s.ticket.send(batch.nack.is_some())).collect();
     let (mut stub, subscription_id) = (transport.subscriptions(), subscription.to_owned());
     Ok(match &batch.nack {
-        None => {
-            stub.acknowledge(AcknowledgeRequest {
-                subscription_id,
-                ack_ids,
-            })
-            .await?
-            .into_inner()
-            .results
-        }
+        None => stub.acknowledge(AcknowledgeRequest { subscription_id, ack_ids }).await?.into_inner().results,
         Some(nack) => {
             let Nack { action, reason } = nack.clone();
-            let request = NackRequest {
-                subscription_id,
-                ack_ids,
-                reason,
-                action,
-            };
+            let request = NackRequest { subscription_id, ack_ids, reason, action };
             stub.nack(request).await?.into_inner().results
         }
     })
 }
 
+/// Whether settling again can help.
+fn repeatable(error: &Error) -> bool {
+    error.retryable() || matches!(error.reason(), ErrorReason::RateLimited | ErrorReason::Overloaded)
+}
+
 /// Returns when the transport was replaced or a stream is open again; never, if neither can happen any more.
 async fn changed(transport: &mut watch::Receiver<Transport>) {
     if transport.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
