@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,7 +42,7 @@ func (g *gateway) here(text string) string {
 	return strings.NewReplacer(
 		"127.0.0.1:9090", g.grpc,
 		"http://127.0.0.1:9080", g.http,
-		"bin/straw tail", bin+" tail --addr "+g.grpc,
+		"bin/straw ", "env STRAW_ADDR="+g.grpc+" "+bin+" ",
 	).Replace(text)
 }
 
@@ -120,7 +122,7 @@ func TestReadmeCommands(t *testing.T) {
 		"grpcurl":                       {"ds_1", "exp_1"},
 		"curl -N 'http":                 {"ds_1", "exp_1", "usagePercent"},
 		"curl -N -H 'Accept: text/even": {"id: ", "usagePercent"},
-		"bin/straw tail":                {"ds_1"},
+		"bin/straw tail --type":         {"ds_1"},
 	}
 	for _, block := range readme(t, "sh") {
 		for prefix, texts := range want {
@@ -160,20 +162,92 @@ func TestReadmeServe(t *testing.T) {
 	t.Error("README doesn't say how to run the gateway in production")
 }
 
-// TestReadmeGo builds and runs README's Go program, verbatim but for the gateway's address.
-func TestReadmeGo(t *testing.T) {
-	g := startGateway(t, t.TempDir())
-	dir := t.TempDir()
+// buildGo builds a Go program of README, verbatim but for the gateway's address, and returns a command that runs it in a folder
+// of its own.
+func (g *gateway) buildGo(block string) *exec.Cmd {
+	g.t.Helper()
+	dir := g.t.TempDir()
 	source := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(source, []byte(g.here(readme(t, "go")[0])), 0o600); err != nil {
-		t.Fatal(err)
+	if err := os.WriteFile(source, []byte(g.here(block)), 0o600); err != nil {
+		g.t.Fatal(err)
 	}
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), source)
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		g.t.Fatalf("go build: %v\n%s", err, out)
 	}
 	cmd := exec.Command(filepath.Join(dir, "program"))
 	cmd.Dir = dir
-	follow(t, cmd, g.postSamples, "refresh ds_1", "download exp_1")
+	return cmd
+}
+
+func TestReadmeGo(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	follow(t, g.buildGo(readme(t, "go")[0]), g.postSamples, "refresh ds_1", "download exp_1")
+}
+
+// TestReadmeDurable does what README tells a newcomer to do with a durable subscription, in its order.
+func TestReadmeDurable(t *testing.T) {
+	g := startGateway(t, t.TempDir())
+	g.postSamples()
+	command := func(prefix string) *exec.Cmd {
+		for _, block := range readme(t, "sh") {
+			if strings.HasPrefix(block, prefix) {
+				return exec.Command("sh", "-c", g.here(block))
+			}
+		}
+		t.Fatalf("README no longer has a command that begins with %q", prefix)
+		return nil
+	}
+	succeed := func(cmd *exec.Cmd, want string) {
+		t.Helper()
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Fatalf("%v: %v, without %q:\n%s", cmd.Args, err, want, out)
+		}
+	}
+	succeed(command("bin/straw subscription create"), "subscription  billing")
+	g.interrupt(command("bin/straw tail --subscription billing --no-ack"), "ds_1", "exp_1", "usage_percent=91")
+	g.interrupt(command("bin/straw tail --subscription billing\n"), "attempt=", "usage_percent=91")
+	succeed(command("bin/straw subscription get billing"), "dead letters  0")
+	succeed(exec.Command("sh", "-c", g.here("bin/straw subscription seek billing --from earliest")), "billing owes ")
+	consumer := g.buildGo(readme(t, "go")[1])
+	g.interrupt(consumer, "handled dataset.updated readme-", "handled quota.warning readme-", "in attempt 1")
+	if code := consumer.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("the consumer ended with %d", code)
+	}
+	succeed(command("bin/straw subscription get billing"), "dead letters  0")
+}
+
+// interrupt runs a command until it has written all texts, and then does what Ctrl-C does.
+func (g *gateway) interrupt(cmd *exec.Cmd, texts ...string) {
+	g.t.Helper()
+	out := newTranscript()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as the terminal's foreground
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	timeout := time.After(30 * time.Second)
+	for interrupted := false; ; {
+		text, more := out.next()
+		if !interrupted && !slices.ContainsFunc(texts, func(want string) bool { return !strings.Contains(text, want) }) {
+			interrupted = true
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+				g.t.Fatal(err)
+			}
+		}
+		select {
+		case <-more:
+		case err := <-exited:
+			if !interrupted {
+				g.t.Fatalf("%v ended (%v) without %q:\n%s", cmd.Args, err, texts, out)
+			}
+			return
+		case <-timeout:
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it goes on for ever
+			g.t.Fatalf("%v didn't print %q, or didn't end:\n%s", cmd.Args, texts, out)
+		}
+	}
 }
