@@ -171,3 +171,17 @@ def test_closing_from_another_task(make_log: MakeLog, closing: str) -> None:
             asyncio.run(reading)
     else:
         assert asyncio.run(reading) == ["evt_1"]
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_a_loop_that_is_stopped_has_processed_its_last_item(make_log: MakeLog, frames: bool, tmp_path: Path) -> None:
+    position = tmp_path / "position"
+    with straw.Client(make_log(30).serve()) as client:
+        got = 0
+        options: Any = {"start": "earliest", "cursor_store": position}
+        subscription: Any = client.frames(**options) if frames else client.subscribe(**options)
+        for item in subscription:
+            got += len(item.deliveries) if frames else 1
+            if got >= 10:
+                subscription.stop()
+    assert position.read_text().strip() == ("c14" if frames else "c10")

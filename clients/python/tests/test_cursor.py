@@ -146,3 +146,14 @@ def test_file_cursor(tmp_path: Path) -> None:
         straw.FileCursor(tmp_path / "no" / "folder").save("c1")
     with pytest.raises(OSError, match="directory"):
         straw.FileCursor(tmp_path).load()
+
+
+def test_closing_the_client_saves_the_position_of_a_loop_that_was_left(make_log: MakeLog) -> None:
+    store = Memory()
+    with straw.Client(make_log(5).serve()) as client:
+        subscription = client.subscribe(start="earliest", cursor_store=store, cursor_interval=60)
+        for event in subscription:
+            if event.id == "evt_4":
+                break
+    assert store.saves == ["c3"]
+    subscription.close()

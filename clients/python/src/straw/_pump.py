@@ -74,6 +74,7 @@ class Pump:
             subscription, self._held, plan.concurrency, lambda d, action: Confirmation(d, action, self._answers)
         )
         self._begun = 0
+        self._given_back: set[Delivery[Confirmation]] = set()
         self._ending = False
         progress = Progress(plan.request(subscription, self._settler.max_outstanding), plan.hooks)
         streams: Streams[Closable] = Streams()  # the consumer ends the pump, once it is drained
@@ -97,7 +98,8 @@ class Pump:
             self._answers.wait_for(lambda: self._begun <= 0, max(0.0, deadline - time.monotonic()))
 
     def give_back(self, deliveries: list[Delivery[Confirmation]]) -> None:
-        """Release what was not begun."""
+        """Release what was not begun. That isn't the program's doing, and no hook is told."""
+        self._given_back.update(deliveries)
         with self._lock:
             self._begun += len(deliveries)
         for delivery in deliveries:
@@ -191,7 +193,8 @@ class Pump:
 
     def _report(self, outcome: Outcome[Confirmation]) -> None:
         for confirmation in outcome.done:
-            call_hook(self._hooks.settled if self._hooks else None, confirmation)
+            if confirmation.delivery not in self._given_back:
+                call_hook(self._hooks.settled if self._hooks else None, confirmation)
         for delivery in outcome.again:
             self._deliver(delivery)
 

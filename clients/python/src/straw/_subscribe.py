@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
@@ -21,6 +22,9 @@ from straw.events import Event, Frame, Gap
 from straw.v1.event_service_pb2 import SubscribeResponse
 
 Item = TypeVar("Item", covariant=True)
+
+_STEP = 0.2
+"""Seconds that a signal waits for its handler at most."""
 
 
 class Closable(Protocol):
@@ -53,8 +57,18 @@ class Subscription(Generic[Item]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def stop(self) -> None:
+        """End the iteration once the item that is worked on is processed.
+
+        From any thread or signal handler, and idempotent.
+        """
+        self._loop.stop()
+
     def close(self) -> None:
-        """End the iteration and save the position. From any thread, and idempotent."""
+        """End the iteration and save the position; an item that is worked on isn't processed.
+
+        From any thread, and idempotent.
+        """
         self._loop.close()
         with contextlib.suppress(ValueError):  # another thread waits in it, and it ends by itself
             self._items.close()
@@ -76,14 +90,23 @@ class Loop:
         self._progress = progress
         self._saver = saver
         self._before_connect = before_connect
-        self._closing = threading.Event()
+        self.ending = False
+        self._ends = threading.Condition()
         self._call: Stream[SubscribeResponse] | None = None
 
-    def close(self) -> None:
-        """End the frames, from any thread. Idempotent."""
-        self._closing.set()
+    def stop(self) -> None:
+        """End the frames, from any thread or signal handler. Idempotent."""
+        self.ending = True
+        with self._ends:
+            self._ends.notify_all()
         if self._call is not None:
             self._call.cancel()
+
+    def close(self) -> None:
+        """End the frames, from any thread, and save the position, in case that nobody asks for another. Idempotent."""
+        self.stop()
+        if self._saver is not None:
+            self._saver.save()
 
     def frames(self) -> Generator[Frame, None, None]:
         """Yield frames to the subscription's end. Raises what a retry can't help."""
@@ -93,20 +116,19 @@ class Loop:
         keeper = _Keeper(self._progress.watch, saver)
         self._streams.add(self, self.close)
         try:
-            while not self._closing.is_set():
+            while not self.ending:
                 error = None
                 try:
                     yield from self._connection(keeper)
                 except StrawError as failure:
                     error = failure
-                if self._closing.is_set():
+                if self.ending:
                     break
                 if keeper.silent:
                     error = SilentError()
                 if not self._retreat(self._progress.ended(error)):
                     return
-            if self._streams.closed:
-                raise ClosedError
+            self.check_closed()
         finally:
             self._streams.discard(self)
             keeper.stop()
@@ -116,6 +138,11 @@ class Loop:
             if saver is not None:
                 saver.flush()
 
+    def check_closed(self) -> None:
+        """Raise ClosedError if it is the client that ends the frames."""
+        if self._streams.closed:
+            raise ClosedError
+
     def _connection(self, keeper: _Keeper) -> Iterator[Frame]:
         progress = self._progress
         if self._before_connect is not None:
@@ -123,7 +150,7 @@ class Loop:
         request = progress.connect()
         self._call = call = self._link.stubs.events.Subscribe(request)
         keeper.guard(call)
-        if self._closing.is_set():  # close came before there was a call to cancel
+        if self.ending:  # close came before there was a call to cancel
             return
         first = True
         for frame in call:
@@ -135,6 +162,8 @@ class Loop:
             if self._saver is not None:
                 self._saver.check()
             progress.processed(frame)
+            if self.ending:
+                return
 
     def _retreat(self, retreat: Retreat | None) -> bool:
         """Wait before the next connection; false if there is to be none."""
@@ -142,8 +171,14 @@ class Loop:
             return False
         if retreat.fresh:
             _close(self._link.renew())
-        self._closing.wait(retreat.delay)
+        self._wait(time.monotonic() + retreat.delay)
         return True
+
+    def _wait(self, until: float) -> None:
+        # In short steps: a signal's handler gets its turn between two, whichever thread the system gave the signal to.
+        with self._ends:
+            while not self.ending and (left := until - time.monotonic()) > 0:
+                self._ends.wait(min(left, _STEP))
 
 
 class Saver:
@@ -152,6 +187,7 @@ class Saver:
     def __init__(self, store: CursorStore, saving: Saving) -> None:
         self._store = store
         self._saving = saving
+        self._saves = threading.Lock()
 
     def left(self) -> float:
         """Seconds until it is time to save."""
@@ -170,23 +206,25 @@ class Saver:
         """Save what is pending, if it is time to."""
         if self.left() == 0:
             self._saving.begin()
-            self._save()
+            self.save()
 
-    def _save(self) -> None:
-        cursor = self._saving.pending()
-        if not cursor or self._saving.error is not None:
-            return
-        try:
-            self._store.save(cursor)
-        except Exception as error:
-            log.exception("the cursor could not be saved")
-            self._saving.error = error
-        else:
-            self._saving.saved(cursor)
+    def save(self) -> None:
+        """Save what is pending. What that raises is for `check`."""
+        with self._saves:
+            cursor = self._saving.pending()
+            if not cursor or self._saving.error is not None:
+                return
+            try:
+                self._store.save(cursor)
+            except Exception as error:
+                log.exception("the cursor could not be saved")
+                self._saving.error = error
+            else:
+                self._saving.saved(cursor)
 
     def flush(self) -> None:
         """Save what is pending, and raise what saving raised."""
-        self._save()
+        self.save()
         self.check()
 
 
@@ -242,6 +280,9 @@ def events(loop: Loop, progress: Progress) -> Generator[Event | Gap, None, None]
             event = delivery.event
             yield event
             progress.done = event
+            if loop.ending:
+                loop.check_closed()
+                return
         if frame.HasField("gap"):
             yield frame.gap
 

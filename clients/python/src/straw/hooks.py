@@ -21,7 +21,7 @@ class Hooks:
         connected: The first frame of each connection came.
         disconnected: A connection was lost or couldn't be made: why, and the seconds before the next.
         frame: A frame came; called before its events are handed over, for the first one too.
-        settled: The gateway has answered an acknowledgement or nack; durable consumers only.
+        settled: The gateway has answered an acknowledgement or nack, or never will; durable consumers only.
     """
 
     connected: Callable[[Frame], None] | None = None

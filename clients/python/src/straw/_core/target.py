@@ -157,7 +157,7 @@ _OPTIONS: ChannelOptions = (
     ("grpc.keepalive_timeout_ms", 10_000),
     # Subscriptions wait by themselves; gRPC's own wait, up to two minutes, would come on top.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 10_000),  # in spite of its name: what a try to connect may take
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.service_config", _retry_reads()),
 )

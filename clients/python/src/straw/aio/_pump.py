@@ -72,6 +72,7 @@ class Pump:
         self._all_settled = asyncio.Event()
         self._all_settled.set()
         self._begun = 0
+        self._given_back: set[Delivery[Confirmation]] = set()
         self._ending = False
         progress = Progress(plan.request(subscription, self._settler.max_outstanding), plan.hooks)
         streams: Streams[Closable] = Streams()  # the consumer ends the pump, once it is drained
@@ -92,7 +93,8 @@ class Pump:
         await _wait(self._all_settled, deadline)
 
     def give_back(self, deliveries: list[Delivery[Confirmation]]) -> None:
-        """Release what was not begun."""
+        """Release what was not begun. That isn't the program's doing, and no hook is told."""
+        self._given_back.update(deliveries)
         for delivery in deliveries:
             self.begin()
             delivery.nack(release=True)
@@ -170,7 +172,8 @@ class Pump:
     def _report(self, outcome: Outcome[Confirmation]) -> None:
         for confirmation in outcome.done:
             confirmation.answered()
-            call_hook(self._hooks.settled if self._hooks else None, confirmation)
+            if confirmation.delivery not in self._given_back:
+                call_hook(self._hooks.settled if self._hooks else None, confirmation)
         for delivery in outcome.again:
             self._deliver(delivery)
         if self._settler.idle:

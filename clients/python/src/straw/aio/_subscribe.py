@@ -56,8 +56,12 @@ class Subscription(Generic[Item]):
     ) -> None:
         await self.close()
 
+    def stop(self) -> None:
+        """End the iteration once the item that is worked on is processed. From the event loop, and idempotent."""
+        self._loop.stop()
+
     async def close(self) -> None:
-        """End the iteration and save the position. Idempotent."""
+        """End the iteration and save the position; an item that is worked on isn't processed. Idempotent."""
         await self._loop.close()
         with contextlib.suppress(RuntimeError):  # another task waits in it, and it ends by itself
             await self._items.aclose()
@@ -79,15 +83,20 @@ class Loop:
         self._progress = progress
         self._saver = saver
         self._before_connect = before_connect
+        self.ending = False
         self._closing = asyncio.Event()
         self._call: Stream[SubscribeResponse] | None = None
         self._keeper = _Keeper(progress.watch)
 
     async def close(self) -> None:
-        """End the frames. Idempotent."""
-        self._end()
+        """End the frames, and save the position, in case that nobody asks for another. Idempotent."""
+        self.stop()
+        if self._saver is not None:
+            await self._saver.save()
 
-    def _end(self) -> None:
+    def stop(self) -> None:
+        """End the frames, at once. Idempotent."""
+        self.ending = True
         self._closing.set()
         if self._call is not None:
             self._call.cancel()
@@ -97,9 +106,9 @@ class Loop:
         saver = self._saver
         if saver is not None:
             await saver.start()
-        self._streams.add(self, self._end)
+        self._streams.add(self, self.stop)
         try:
-            while not self._closing.is_set():
+            while not self.ending:
                 error = None
                 try:
                     connection = self._connection()
@@ -110,16 +119,15 @@ class Loop:
                     error = failure
                 except asyncio.CancelledError:
                     # A call that is cancelled here raises this, too. The task's own cancellation is not ours to swallow.
-                    if not self._keeper.silent and not self._closing.is_set():
+                    if not self._keeper.silent and not self.ending:
                         raise
-                if self._closing.is_set():
+                if self.ending:
                     break
                 if self._keeper.silent:
                     error = SilentError()
                 if not await self._retreat(self._progress.ended(error)):
                     return
-            if self._streams.closed:
-                raise ClosedError
+            self.check_closed()
         finally:
             self._streams.discard(self)
             self._keeper.stop()
@@ -129,13 +137,18 @@ class Loop:
                 await saver.flush()
             await _close(self._link.release())
 
+    def check_closed(self) -> None:
+        """Raise ClosedError if it is the client that ends the frames."""
+        if self._streams.closed:
+            raise ClosedError
+
     async def _connection(self) -> AsyncGenerator[Frame, None]:
         progress = self._progress
         if self._before_connect is not None:
             await self._before_connect()
         request = progress.connect()
         self._call = call = await self._link.stubs.events.Subscribe(request)
-        if self._closing.is_set():  # close came before there was a call to cancel
+        if self.ending:  # close came before there was a call to cancel
             return
         self._keeper.guard(call)
         first = True
@@ -148,6 +161,8 @@ class Loop:
             if self._saver is not None:
                 self._saver.check()
             progress.processed(frame)
+            if self.ending:
+                return
 
     async def _retreat(self, retreat: Retreat | None) -> bool:
         """Wait before the next connection; false if there is to be none."""
@@ -184,16 +199,17 @@ class Saver:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._save()
+        await self.save()
         self.check()
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._saving.left())
             self._saving.begin()
-            await asyncio.shield(asyncio.ensure_future(self._save()))
+            await asyncio.shield(asyncio.ensure_future(self.save()))
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
+        """Save what is pending. What that raises is for `check`."""
         async with self._saves:
             cursor = self._saving.pending()
             if not cursor or self._saving.error is not None:
@@ -258,6 +274,9 @@ async def events(loop: Loop, progress: Progress) -> AsyncGenerator[Event | Gap, 
                 event = delivery.event
                 yield event
                 progress.done = event
+                if loop.ending:
+                    loop.check_closed()
+                    return
             if frame.HasField("gap"):
                 yield frame.gap
 
