@@ -39,6 +39,7 @@ final class Intake {
   private final FrameSource source;
   private final Settler settler;
   private final Leases leases;
+  private volatile Runnable onReady = () -> {};
 
   private final Map<Key, Message> held = new HashMap<>(); // guarded by this, as is all that follows
   private final Deque<Message> ready = new ArrayDeque<>();
@@ -51,7 +52,6 @@ final class Intake {
           return size() > MEMORY;
         }
       };
-  private boolean ended;
   private boolean quiet; // no message is begun any more
 
   Intake(GatewayChannel channel, Workers workers, ConsumeOptions options) {
@@ -71,23 +71,17 @@ final class Intake {
    * Reads until it is stopped, and calls {@code onReady} whenever there may be a message to begin.
    */
   void read(Runnable onReady) {
-    try {
-      for (SubscribeResponse frame = source.next(); frame != null; frame = source.next()) {
-        if (frame.hasHeartbeatInterval()) {
-          leases.connected();
-        }
-        if (frame.hasGap()) {
-          options.gapHandler().accept(frame.getGap());
-        }
-        if (frame.getDeliveriesCount() > 0) {
-          frame.getDeliveriesList().forEach(this::admit);
-          onReady.run();
-        }
+    this.onReady = onReady;
+    for (SubscribeResponse frame = source.next(); frame != null; frame = source.next()) {
+      if (frame.hasHeartbeatInterval()) {
+        leases.connected();
       }
-    } finally {
-      synchronized (this) {
-        ended = true;
-        notifyAll();
+      if (frame.hasGap()) {
+        options.gapHandler().accept(frame.getGap());
+      }
+      if (frame.getDeliveriesCount() > 0) {
+        frame.getDeliveriesList().forEach(this::admit);
+        onReady.run();
       }
     }
   }
@@ -148,6 +142,7 @@ final class Intake {
         add(key, successor);
       }
     }
+    onReady.run(); // the successor
     if (message.confirm(status)) {
       options.hooks().settled(message, status);
     }
@@ -171,15 +166,15 @@ final class Intake {
 
   /** Waits for the next message and begins with it; null if none is to be begun any more. */
   synchronized Message take() throws InterruptedException {
-    while (ready.isEmpty() && !ended && !quiet) {
+    while (ready.isEmpty() && !quiet) {
       wait();
     }
     return quiet ? null : poll();
   }
 
   /**
-   * Makes {@link #take} return null. Reading goes on: what the gateway sends meanwhile is given back
-   * too.
+   * Makes {@link #take} return null. Reading goes on: what the gateway sends meanwhile is given
+   * back too.
    */
   synchronized void quiesce() {
     quiet = true;

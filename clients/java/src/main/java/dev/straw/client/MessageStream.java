@@ -104,16 +104,17 @@ public final class MessageStream implements Iterator<Message>, Iterable<Message>
   }
 
   /**
-   * Takes no more: {@link #hasNext} returns false. Messages that were returned can still be settled. For a graceful end, any
-   * thread calls it, such as a shutdown hook, and the one that iterates comes to its end and closes the stream.
+   * Takes no more: {@link #hasNext} returns false. Messages that were returned can still be
+   * settled. For a graceful end, any thread calls it, such as a shutdown hook, and the one that
+   * iterates comes to its end and closes the stream.
    */
   public void stop() {
     intake.quiesce();
   }
 
   /**
-   * Gives back every message that isn't settled, waits until the gateway has confirmed the others, 10 s at most, and ends the
-   * subscription. Idempotent.
+   * Gives back every message that isn't settled, waits until the gateway has confirmed the others,
+   * 10 s at most, and ends the subscription. Idempotent.
    */
   @Override
   public void close() {

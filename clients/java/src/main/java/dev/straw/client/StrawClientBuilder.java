@@ -5,6 +5,7 @@ import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.TlsChannelCredentials;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -17,6 +18,11 @@ import java.util.function.UnaryOperator;
 public final class StrawClientBuilder {
   /** Admits an event of the largest size (3 MiB) with room to spare. */
   private static final int MAX_MESSAGE_BYTES = 8 << 20;
+
+  /**
+   * How much a stream that isn't read holds, until gRPC has measured that the network needs more.
+   */
+  private static final int FIRST_WINDOW_BYTES = 256 << 10;
 
   private final Target target;
   private ChannelCredentials credentials; // null: by the target
@@ -167,6 +173,9 @@ public final class StrawClientBuilder {
             // connections that a NAT has dropped.
             .keepAliveTime(30, TimeUnit.SECONDS)
             .keepAliveTimeout(10, TimeUnit.SECONDS);
+    if (builder instanceof NettyChannelBuilder netty) {
+      netty.initialFlowControlWindow(FIRST_WINDOW_BYTES);
+    }
     if (token != null) {
       builder.intercept(new BearerToken(token));
     }

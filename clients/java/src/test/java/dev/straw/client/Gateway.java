@@ -124,6 +124,11 @@ final class Gateway implements AutoCloseable {
     process.destroyForcibly().onExit().join();
   }
 
+  /** Asks it to end. */
+  void terminate() {
+    process.destroy();
+  }
+
   /** Asks it to end, and waits until it has. */
   void drain() {
     process.destroy();
