@@ -218,9 +218,11 @@ func TestTable(t *testing.T) {
 	results.add("hang", "go", nil)
 	results.add("hang", "rust", errors.New("step 3: it hung\nand more"))
 	results.add("cut", "go", nil)
+	results.add("idle", "rust", nil)
+	results.add("cut", "rust", errors.New("step 3: it hung"))
 	var got strings.Builder
 	results.print(&got)
-	want := "case  go  rust\ncut   ✓\nhang  ✓   ✗\n✗ rust, hang: step 3: it hung\n"
+	want := "case  go  rust\ncut   ✓   ✗\nhang  ✓   ✗\nidle      ✓\n✗ rust, cut hang: step 3: it hung\n"
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("the table (-want +got):\n%s", diff)
 	}

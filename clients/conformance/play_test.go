@@ -13,7 +13,7 @@ import (
 
 const (
 	// playTimeout bounds a case in one language, longer than any healthy one takes on a busy machine.
-	playTimeout = 2 * time.Minute
+	playTimeout = 4 * time.Minute
 	// stepTimeout bounds a step: what a client does by itself takes it some seconds, and 20 s at most to notice that a
 	// connection brings nothing at all.
 	stepTimeout = 45 * time.Second

@@ -149,11 +149,27 @@ func (r *table) print(w io.Writer) {
 		}
 		row(s, cells)
 	}
+	r.reasons(w)
+}
+
+// reasons writes why what failed did; what failed in one language for one reason stands together.
+func (r *table) reasons(w io.Writer) {
+	type failure struct{ language, reason string }
+	var order []failure
+	cases := map[failure][]string{}
 	for _, result := range r.results {
-		if result.failed != nil {
-			reason, _, _ := strings.Cut(result.failed.Error(), "\n")
-			fmt.Fprintf(w, "✗ %s, %s: %s\n", result.language, result.script, reason)
+		if result.failed == nil {
+			continue
 		}
+		reason, _, _ := strings.Cut(result.failed.Error(), "\n")
+		f := failure{result.language, reason}
+		if cases[f] == nil {
+			order = append(order, f)
+		}
+		cases[f] = append(cases[f], result.script)
+	}
+	for _, f := range order {
+		fmt.Fprintf(w, "✗ %s, %s: %s\n", f.language, strings.Join(sorted(cases[f]), " "), f.reason)
 	}
 }
 
