@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
 )
@@ -220,6 +222,38 @@ func TestOldest(t *testing.T) {
 	l.Revive(4, 1, 0)
 	if seq, _ := l.Oldest(11); seq != 4 {
 		t.Errorf("the oldest is %d, want the revived 4", seq)
+	}
+}
+
+// TestWhatCameBackBeforeItWasScannedAgain: after a crash the ids of what was sent just before it count, and what they did
+// outlives another crash, even if a new filter hides the events.
+func TestWhatCameBackBeforeItWasScannedAgain(t *testing.T) {
+	l := New(config(), Position{Floor: 10})
+	if s := l.Extend(ID{Seq: 15, Attempt: 2}, 0); s != strawv1.AckResult_ACKED {
+		t.Fatalf("extend: %v", s)
+	}
+	if s := l.Ack(ID{Seq: 16, Attempt: 1}); s != strawv1.AckResult_ACKED {
+		t.Fatalf("ack: %v", s)
+	}
+	l.Revive(17, 3, 0)
+	m := l.Drain()
+	l = New(config(), *m.Position)
+	if err := l.Restore(m.Blocks, m.Records); err != nil {
+		t.Fatal(err)
+	}
+	c := l.Join(0, nil)
+	l.Scanned(20, nil)
+	c.Take(10)
+	l.Dispatch(0)
+	picked := map[event.Sequence]int32{}
+	for _, p := range c.Picked() {
+		picked[p.Entry.Seq] = p.Attempt
+	}
+	if diff := cmp.Diff(map[event.Sequence]int32{15: 3, 17: 4}, picked); diff != "" {
+		t.Errorf("what comes, with its attempt (-want +got):\n%s", diff)
+	}
+	if p := l.Position(); p.Floor != 14 || p.Scan != 20 {
+		t.Errorf("it stands at %+v", p)
 	}
 }
 

@@ -59,7 +59,7 @@ func (m *model) latest(id ID) (*account, strawv1.AckResult_Status) {
 	if id.Attempt > a.attempts {
 		a.attempts = id.Attempt
 	}
-	a.unseen = false
+	a.unseen, a.proven = false, true
 	return a, want
 }
 

@@ -20,7 +20,7 @@ func TestLedgerAgreesWithItsModel(t *testing.T) {
 				"take": m.take, "take more": m.take, "and more": m.take, "ack": m.ack, "ack more": m.ack, "ack still more": m.ack,
 				"nack": m.nack, "nack more": m.nack, "extend": m.extend, "advance": m.advance, "configure": m.configure, "seek": m.seek,
 				"bury": m.bury, "bury more": m.bury, "redeliver": m.redeliver, "redeliver more": m.redeliver, "purge": m.purge,
-				"expire": m.expire, "restart": m.restart, "save": func(*rapid.T) { m.save() },
+				"expire": m.expire, "restart": m.restart, "restart more": m.restart, "save": func(*rapid.T) { m.save() },
 			})
 		}
 		m.finish()
@@ -54,6 +54,7 @@ type account struct {
 	failed             int32 // the newest attempt whose failure is counted
 	faultless          bool
 	unseen             bool // picked for its holder, who didn't collect it
+	proven             bool // the id of the newest attempt came back
 	place              place
 	at                 time.Duration
 	holder             *taker
@@ -249,7 +250,7 @@ func (m *model) judge(to *taker, p Pick) {
 	if p.Attempt != a.attempts {
 		m.t.Fatalf("event %d was sent with attempt %d, want %d", seq, p.Attempt, a.attempts)
 	}
-	a.place, a.holder, a.faultless, a.unseen, a.at = placeSent, to, false, true, m.now+m.limits.AckDeadline
+	a.place, a.holder, a.faultless, a.unseen, a.proven, a.at = placeSent, to, false, true, false, m.now+m.limits.AckDeadline
 	limit := to.limit
 	if limit == 0 {
 		limit = m.limits.MaxInFlight
