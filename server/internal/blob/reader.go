@@ -19,7 +19,7 @@ type Source interface {
 }
 
 // A Reader reads a blob, from anywhere. It gives out no byte before the chunk around it has matched its checksum. It holds one
-// chunk. For one goroutine.
+// chunk at most. For one goroutine.
 type Reader struct {
 	ctx      context.Context
 	manifest Manifest
@@ -41,7 +41,8 @@ func NewReader(ctx context.Context, m Manifest, source Source) *Reader {
 func (r *Reader) Info() Info { return r.manifest.Info }
 
 // Read reads from the current offset. Errors: io.EOF at the end; ErrCorrupt, and then always at this offset, while others may
-// be readable; event.ErrUnavailable and the like, after which reading on is allowed.
+// be readable; event.ErrUnavailable and the like, after which reading on is allowed. Reads of ChunkSize bytes from a multiple of
+// it save a copy.
 func (r *Reader) Read(p []byte) (int, error) {
 	switch {
 	case r.closed:
@@ -51,13 +52,23 @@ func (r *Reader) Read(p []byte) (int, error) {
 	case len(p) == 0:
 		return 0, nil
 	}
-	if err := r.hold(r.offset / ChunkSize); err != nil {
+	n, err := r.read(p, r.offset/ChunkSize, r.offset%ChunkSize)
+	r.offset += int64(n)
+	return n, err
+}
+
+// read reads from within a chunk. One that p has room for is checked where it goes.
+func (r *Reader) read(p []byte, index, within int64) (int, error) {
+	if n := r.sizeOf(index); within == 0 && r.held != index && int64(len(p)) >= n {
+		return r.load(index, p[:n])
+	}
+	if err := r.hold(index); err != nil {
 		return 0, err
 	}
-	n := copy(p, r.chunk[r.offset%ChunkSize:])
-	r.offset += int64(n)
-	return n, nil
+	return copy(p, r.chunk[within:]), nil
 }
+
+func (r *Reader) sizeOf(index int64) int64 { return min(ChunkSize, r.manifest.Size-index*ChunkSize) }
 
 // Seek sets the offset of the next Read, as in io.Seeker. Past the end it is allowed, and reads io.EOF.
 func (r *Reader) Seek(offset int64, whence int) (int64, error) {
@@ -92,22 +103,30 @@ func (r *Reader) hold(index int64) error {
 	if r.held == index {
 		return nil
 	}
-	if err := r.ctx.Err(); err != nil {
-		return err
-	}
 	if r.chunk == nil {
 		r.chunk = make([]byte, 0, min(ChunkSize, r.manifest.Size))
 	}
-	r.held = -1
-	if err := r.load(index); err != nil {
-		r.drop()
+	r.held, r.chunk = -1, r.chunk[:r.sizeOf(index)]
+	if _, err := r.load(index, r.chunk); err != nil {
 		return err
 	}
 	r.held = index
 	return nil
 }
 
-func (r *Reader) load(index int64) error {
+// load reads a chunk into p, which is as large, and returns its size if it is right. Otherwise p is not to be used.
+func (r *Reader) load(index int64, p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := r.fill(index, p); err != nil {
+		r.drop()
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (r *Reader) fill(index int64, p []byte) error {
 	begin := index * ChunkSize
 	if r.stream == nil || r.next != index {
 		r.drop()
@@ -117,14 +136,13 @@ func (r *Reader) load(index int64) error {
 		}
 		r.stream, r.next = stream, index
 	}
-	r.chunk = r.chunk[:min(ChunkSize, r.manifest.Size-begin)]
-	n, err := io.ReadFull(r.stream, r.chunk)
+	n, err := io.ReadFull(r.stream, p)
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %s ends after %d of %d bytes", ErrCorrupt, r.manifest.Name, begin+int64(n), r.manifest.Size)
 	case err != nil:
 		return fmt.Errorf("read %s at byte %d: %w", r.manifest.Name, begin+int64(n), err)
-	case crc32.Checksum(r.chunk, castagnoli) != r.manifest.sums[index]:
+	case crc32.Checksum(p, castagnoli) != r.manifest.sums[index]:
 		return fmt.Errorf("%w: bytes %d to %d of %s don't match their checksum", ErrCorrupt, begin, begin+int64(n)-1, r.manifest.Name)
 	}
 	r.next = index + 1

@@ -145,12 +145,12 @@ func sendFile(file *blob.Reader, offset int64, out grpc.ServerStreamingServer[st
 
 // readPiece reads the n bytes that follow, which lie in one chunk.
 func readPiece(file *blob.Reader, n int) (mem.Buffer, error) {
-	buf := pieces.Get(n)
+	buf := chunks.Get(n)
 	if _, err := io.ReadFull(file, *buf); err != nil {
-		pieces.Put(buf)
+		chunks.Put(buf)
 		return nil, err
 	}
-	return mem.NewBuffer(buf, pieces), nil
+	return mem.NewBuffer(buf, chunks), nil
 }
 
 // open opens an export's newest generation.

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"sync"
+
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -12,8 +14,20 @@ import (
 // dataField is DownloadExportResponse.data; a test holds it to the message.
 const dataField protowire.Number = 1
 
-// pieces lends the buffers that files are read into; the transport gives them back.
-var pieces = mem.NewTieredBufferPool(blob.ChunkSize)
+// chunks lends the buffers that files are read into; the transport gives them back.
+var chunks = chunkPool{&sync.Pool{New: func() any { return new([blob.ChunkSize]byte) }}}
+
+// A chunkPool lends buffers of up to a chunk with what is left in them, for they are filled before they are sent.
+type chunkPool struct{ *sync.Pool }
+
+// Get implements mem.BufferPool.
+func (p chunkPool) Get(length int) *[]byte {
+	buf := p.Pool.Get().(*[blob.ChunkSize]byte)[:length]
+	return &buf
+}
+
+// Put implements mem.BufferPool.
+func (p chunkPool) Put(buf *[]byte) { p.Pool.Put((*[blob.ChunkSize]byte)((*buf)[:blob.ChunkSize])) }
 
 // A piece is an encoded DownloadExportResponse whose data is sent from where it was read to, without a copy.
 type piece struct {

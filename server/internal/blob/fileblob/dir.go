@@ -34,11 +34,28 @@ func explain(name blob.Name, what string, err error) error {
 
 // publish writes a file that is there whole or not at all, after a power cut too.
 func (b *Blobs) publish(name blob.Name, suffix string, content []byte) error {
-	final := name.String() + suffix
-	if err := b.write(final+temporary, content); err != nil {
-		_ = b.root.Remove(final + temporary)
-		return explain(name, "write "+suffix[1:]+" of", err)
+	if err := b.prepare(name, suffix, content); err != nil {
+		return err
 	}
+	return b.reveal(name, suffix)
+}
+
+// prepare writes what reveal publishes.
+func (b *Blobs) prepare(name blob.Name, suffix string, content []byte) error {
+	err := b.write(name.String()+suffix+temporary, content)
+	if err != nil {
+		b.unprepare(name, suffix)
+	}
+	return explain(name, "write "+suffix[1:]+" of", err)
+}
+
+// unprepare gives up what was prepared. What can't be removed is when the store is next opened.
+func (b *Blobs) unprepare(name blob.Name, suffix string) {
+	_ = b.root.Remove(name.String() + suffix + temporary)
+}
+
+func (b *Blobs) reveal(name blob.Name, suffix string) error {
+	final := name.String() + suffix
 	if err := b.root.Rename(final+temporary, final); err != nil {
 		return explain(name, "publish "+suffix[1:]+" of", err)
 	}

@@ -174,14 +174,21 @@ func (w *writer) checkRoom() error {
 func (w *writer) Commit() (blob.Info, error) {
 	m := blob.NewManifest(w.name, w.digest, w.origin, "")
 	err := w.do(func() error {
-		if err := errors.Join(w.file.Sync(), w.file.Close()); err != nil {
-			return explain(w.name, "sync", err)
-		}
 		encoded, err := m.Encode()
 		if err != nil {
 			return explain(w.name, "describe", err)
 		}
-		if err := w.blobs.publish(w.name, manifest, encoded); err != nil {
+		synced := make(chan error, 1)
+		go func() { synced <- errors.Join(w.file.Sync(), w.file.Close()) }()
+		err = w.blobs.prepare(w.name, manifest, encoded) // beside it: a disk syncs two files in little more than the time of one
+		if failed := <-synced; failed != nil {
+			w.blobs.unprepare(w.name, manifest)
+			return explain(w.name, "sync", failed)
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.blobs.reveal(w.name, manifest); err != nil {
 			return err
 		}
 		w.end()
