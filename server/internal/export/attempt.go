@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -77,12 +78,18 @@ func (f *Fetcher) try(ctx context.Context, x store.Export) (_ store.Export, agai
 	if err != nil {
 		return x, again, err
 	}
+	release, err := f.turn(ctx)
+	if err != nil {
+		return x, again, err
+	}
+	defer release()
 	x, err = f.change(ctx, x, func(r *strawv1.Export) { r.State = strawv1.Export_DOWNLOADING; r.Attempts++ })
 	if err != nil {
 		return x, again, err
 	}
 	began := f.Now()
 	info, failure := Fetch(ctx, f.Client, f.Blobs, name, link)
+	release()
 	if ctx.Err() != nil {
 		return x, again, ctx.Err()
 	}
@@ -91,6 +98,16 @@ func (f *Fetcher) try(ctx context.Context, x store.Export) (_ store.Export, agai
 		return x, again, err
 	}
 	return f.failed(ctx, x, failure)
+}
+
+// turn waits until one more download may run, which release ends. release may be called again.
+func (f *Fetcher) turn(ctx context.Context) (release func(), err error) {
+	select {
+	case f.turns <- struct{}{}:
+		return sync.OnceFunc(func() { <-f.turns }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func after(lastError string) string {

@@ -17,8 +17,10 @@ import (
 
 // How the fetcher goes about its work.
 const (
-	// workers is how many downloads run at once.
-	workers = 4
+	// workers is how many exports are attended to at once, and downloads how many of them download. The others wait for the
+	// store, whose writes share an fsync.
+	workers   = 32
+	downloads = 4
 	// minBackoff and maxBackoff bound the wait between two tries; it doubles with each.
 	minBackoff = time.Second
 	maxBackoff = 5 * time.Minute
@@ -59,6 +61,7 @@ type FetcherOptions struct {
 type Fetcher struct {
 	FetcherOptions
 	tasks *tasks
+	turns chan struct{} // has an element for each download that runs
 }
 
 // NewFetcher returns a fetcher that does nothing until it runs.
@@ -72,7 +75,7 @@ func NewFetcher(o FetcherOptions) *Fetcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Fetcher{FetcherOptions: o, tasks: newTasks()}
+	return &Fetcher{FetcherOptions: o, tasks: newTasks(), turns: make(chan struct{}, downloads)}
 }
 
 // Run fetches until the context ends, and returns nil then. Errors: those of the log, after which it must not go on.
