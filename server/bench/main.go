@@ -59,6 +59,8 @@ var rows = []struct {
 	{"idle", (*Bench).idle},
 	{"blocked", (*Bench).blocked},
 	{"stalled", (*Bench).stalled},
+	{"download", (*Bench).download},
+	{"exports", (*Bench).exports},
 }
 
 type settings struct {

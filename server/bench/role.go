@@ -25,6 +25,9 @@ type role interface {
 // roles open each role; the second result is what its parent is told once it is ready.
 var roles = map[string]func(config json.RawMessage) (role, any, error){
 	"consumer":            openRole(openConsumer),
+	"export-fetcher":      openRole(openBareFetcher),
+	"export-files":        openRole(openExportFiles),
+	"export-reader":       openRole(openExportReader),
 	"fill":                openRole(openFill),
 	"ingest":              openRole(openIngest),
 	"lean":                openRole(openLean),

@@ -23,6 +23,10 @@ type Scale struct {
 	Crowds []int
 	// Idle, NeverReading and Stalled are numbers of streams.
 	Idle, NeverReading, Stalled int
+	// Export is the size of the export that is downloaded, in bytes, and ExportPasses how often it is in one measurement; Exports
+	// is how many small ones are announced at once.
+	Export                int64
+	ExportPasses, Exports int
 	// Syncs is how many fsyncs describe the machine.
 	Syncs int
 }
@@ -33,14 +37,16 @@ var (
 		Stored: 10_000_000, Replayed: 2_000_000, JetStream: 1_000_000, Consumed: 1_000_000, JetStreamConsumed: 100_000, Subscriptions: 1000,
 		Ring: 100_000, RingPasses: 3,
 		Crowds: []int{1, 10, 100, 1000},
-		Idle:   10_000, NeverReading: 200, Stalled: 1000, Syncs: 2000,
+		Idle:   10_000, NeverReading: 200, Stalled: 1000,
+		Export: 256 << 20, ExportPasses: 4, Exports: 1000, Syncs: 2000,
 	}
 	quick = Scale{
 		Name: "quick", Rounds: 1, Warmup: 500 * time.Millisecond, Window: 1500 * time.Millisecond, KeepUp: 0.9,
 		Stored: 1_000_000, Replayed: 1_000_000, JetStream: 200_000, Consumed: 200_000, JetStreamConsumed: 20_000, Subscriptions: 1000,
 		Ring: 20_000, RingPasses: 1,
 		Crowds: []int{10, 1000},
-		Idle:   2000, NeverReading: 50, Stalled: 1000, Syncs: 300,
+		Idle:   2000, NeverReading: 50, Stalled: 1000,
+		Export: 64 << 20, ExportPasses: 2, Exports: 1000, Syncs: 300,
 	}
 	// tiny is for the tests of the benchmark: it shows that everything runs, and measures nothing.
 	tiny = Scale{
@@ -48,6 +54,7 @@ var (
 		Stored: 5000, Replayed: 5000, JetStream: 2000, Consumed: 3000, JetStreamConsumed: 500, Subscriptions: 10,
 		Ring: 2000, RingPasses: 1,
 		Crowds: []int{1, 20},
-		Idle:   200, NeverReading: 5, Stalled: 20, Syncs: 20,
+		Idle:   200, NeverReading: 5, Stalled: 20,
+		Export: 1 << 20, ExportPasses: 1, Exports: 20, Syncs: 20,
 	}
 )
