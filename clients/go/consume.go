@@ -106,19 +106,18 @@ func (c *Client) Consume(ctx context.Context, opts ConsumeOptions, handle func(c
 	if err != nil {
 		return err
 	}
-	var panicked atomicPanic
-	k.employ = func() { k.work(func(d *Delivery) { k.handle(d, handle, &panicked) }) }
+	k.employ = func() { k.work(func(d *Delivery) { k.handle(d, handle) }) }
 	k.start()
 	<-k.stopping
 	err = k.drain()
-	if p := panicked.Load(); p != nil {
+	if p := k.panicked.Load(); p != nil {
 		panic(p)
 	}
 	return err
 }
 
 // handle calls the program's handler and settles what that hasn't.
-func (k *consumer) handle(d *Delivery, handle func(context.Context, *Delivery) error, panicked *atomicPanic) {
+func (k *consumer) handle(d *Delivery, handle func(context.Context, *Delivery) error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -126,7 +125,7 @@ func (k *consumer) handle(d *Delivery, handle func(context.Context, *Delivery) e
 		}
 		p := &PanicError{Value: recover(), Stack: debug.Stack()}
 		d.Nack(fmt.Sprintf("the handler panicked: %v", p.Value))
-		panicked.CompareAndSwap(nil, p)
+		k.panicked.CompareAndSwap(nil, p)
 		k.stop(nil)
 	}()
 	err := handle(k.handlers, d)
@@ -144,8 +143,8 @@ func (k *consumer) handle(d *Delivery, handle func(context.Context, *Delivery) e
 //
 // The sequence ends without an error when the context ends, and else with a last error as Consume. Before, it waits for what
 // is unsettled, up to DrainTimeout. Leaving the loop does so too; the delivery in the loop's body, if it isn't settled, is
-// given back then, without a failure by break or return, and as failed by a panic. It may also yield a *GapError, which isn't
-// the last. The delivery is nil beside an error.
+// given back then, without a failure by break or return, and as failed by a panic; Hooks.Settled and Delivery.Wait alone tell
+// what couldn't be confirmed. It may also yield a *GapError, which isn't the last. The delivery is nil beside an error.
 func (c *Client) Deliveries(ctx context.Context, opts ConsumeOptions) iter.Seq2[*Delivery, error] {
 	return func(yield func(*Delivery, error) bool) {
 		k, err := newConsumer(ctx, c, opts)

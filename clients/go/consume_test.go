@@ -285,6 +285,46 @@ func survive(t *testing.T, c *straw.Client, events int, shake func(handled int))
 	return lost
 }
 
+// An event that a handler still has is sent again after the connection was lost. It isn't handled twice at once, and what the
+// handler makes of it counts for the newest sending: a nack of an older one would be stale.
+func TestSettlementCountsForTheNewestSending(t *testing.T) {
+	g := startReal(t)
+	create(t, dial(t, g.addr), &straw.Subscription{})
+	g.post(1)
+	p := newProxy(t, g.addr, func(int) treatment { return treatment{} })
+	ctx, stop := context.WithCancel(bounded(t))
+	defer stop()
+	sentAgain := make(chan struct{})
+	var statuses []straw.AckStatus
+	hooks := straw.Hooks{
+		Frame: func(f *straw.Frame) {
+			for _, d := range f.GetDeliveries() {
+				if d.GetAttempt() == 2 {
+					close(sentAgain)
+				}
+			}
+		},
+		Settled: func(_ *straw.Delivery, status straw.AckStatus, _ error) {
+			if statuses = append(statuses, status); len(statuses) == 2 {
+				stop()
+			}
+		},
+	}
+	var seen record
+	err := dial(t, p.addr()).Consume(ctx, straw.ConsumeOptions{Subscription: "billing", Hooks: hooks}, func(_ context.Context, d *straw.Delivery) error {
+		seen.add(d)
+		if d.Attempt > 1 {
+			return nil
+		}
+		p.cut()
+		<-sentAgain
+		return errors.New("no luck")
+	})
+	if got := seen.sorted(); err != nil || got != "evt_1/1 evt_1/3" || !slices.Equal(statuses, []straw.AckStatus{straw.Acked, straw.Acked}) {
+		t.Errorf("handled %s, settled %v, %v", got, statuses, err)
+	}
+}
+
 func TestConsumeSurvivesKilledGateways(t *testing.T) {
 	const events = 300
 	g := startReal(t)

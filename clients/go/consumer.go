@@ -9,8 +9,6 @@ import (
 	"time"
 )
 
-type atomicPanic = atomic.Pointer[PanicError]
-
 // A consumer takes deliveries off a durable stream, hands them to the program, and sees to it that they are settled. One
 // goroutine reads the stream, one extends deadlines, one settles, and up to Concurrency handle.
 type consumer struct {
@@ -18,7 +16,7 @@ type consumer struct {
 	options ConsumeOptions
 	link    *link
 	loop    bool   // the program's loop takes deliveries, and has them until they are settled
-	employ  func() // handles until there is nothing to do; nil with loop
+	employ  func() // handles until the consumer is to stop; nil with loop
 
 	stopping    chan struct{}   // closed when nothing more is to be begun
 	handlers    context.Context // of the handlers; ends with the drain
@@ -30,6 +28,7 @@ type consumer struct {
 	cleanup     []func() bool
 	workers     sync.WaitGroup
 	background  sync.WaitGroup
+	panicked    atomic.Pointer[PanicError] // the first handler that did
 
 	mu         sync.Mutex
 	todo       sync.Cond // there may be something to begin
@@ -162,7 +161,8 @@ func (k *consumer) receive(f *Frame) bool {
 		k.todo.Signal()
 	}
 	for _, d := range f.GetDeliveries() {
-		k.take(&Delivery{Event: d.GetEvent(), Attempt: int(d.GetAttempt()), consumer: k, ackID: d.GetAckId(), connection: k.connection})
+		k.take(&Delivery{Event: d.GetEvent(), Attempt: int(d.GetAttempt()), consumer: k,
+			sending: sending{d.GetAckId(), int(d.GetAttempt()), k.connection}})
 	}
 	return true
 }
@@ -178,7 +178,7 @@ func (k *consumer) take(d *Delivery) {
 	case old.stage == settled && old.settlement.kind != ack:
 		old.successor = d
 	default:
-		old.ackID, old.connection = d.ackID, d.connection
+		old.sending = d.sending
 		if old.stage == queued {
 			old.Attempt = d.Attempt
 		}
@@ -194,7 +194,7 @@ func (k *consumer) enqueue(d *Delivery) {
 // sought tells whether an event comes anew because of a seek, and not because the delivery of it that is here was lost:
 // attempts then begin from 1 on the same stream. What was not begun is only renewed by it.
 func (d *Delivery) sought(old *Delivery) bool {
-	return old.stage != queued && d.connection == old.connection && d.Attempt <= old.Attempt
+	return old.stage != queued && d.sending.connection == old.sending.connection && d.sending.attempt <= old.sending.attempt
 }
 
 // offer finds hands for one more delivery in the queue.

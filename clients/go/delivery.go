@@ -20,8 +20,7 @@ type Delivery struct {
 
 	// What follows is guarded by the consumer's lock.
 	consumer   *consumer
-	ackID      string // of the newest sending
-	connection int    // that brought it
+	sending    sending // the newest one
 	stage      stage
 	settlement settlement
 	unbegun    bool      // given back without having been with the program
@@ -30,6 +29,13 @@ type Delivery struct {
 	status     AckStatus
 	err        error
 	done       chan struct{} // made for whoever waits, closed with the result
+}
+
+// A sending is one of the times that an event came.
+type sending struct {
+	ackID      string
+	attempt    int
+	connection int // that brought it
 }
 
 // A stage is how far a delivery has come.

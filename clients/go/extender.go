@@ -65,8 +65,8 @@ func (k *consumer) toExtend() (deliveries []*Delivery, ids []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, d := range k.held {
-		if d.stage <= begun && d.overtaken != d.ackID {
-			deliveries, ids = append(deliveries, d), append(ids, d.ackID)
+		if d.stage <= begun && d.overtaken != d.sending.ackID {
+			deliveries, ids = append(deliveries, d), append(ids, d.sending.ackID)
 		}
 	}
 	return deliveries, ids

@@ -46,6 +46,16 @@ func (p *proxy) close() {
 	p.conns.Wait()
 }
 
+// cut closes the connections that are open now.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.open {
+		c.Close()
+	}
+	clear(p.open)
+}
+
 func (p *proxy) accept(ctx context.Context) {
 	for n := 1; ; n++ {
 		client, err := p.listener.Accept()

@@ -42,12 +42,12 @@ func poke(c chan struct{}) {
 
 // settle notes what the program makes of a delivery.
 func (k *consumer) settle(d *Delivery, how settlement) {
+	how.reason = cutReason(how.reason)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if d.stage != begun {
 		return
 	}
-	how.reason = cutReason(how.reason)
 	d.stage, d.settlement = settled, how
 	if k.settler.ended {
 		k.confirm(d, 0, ErrUnconfirmed)
@@ -199,7 +199,7 @@ func (k *consumer) ackIDs(batch []*Delivery) []string {
 	defer k.mu.Unlock()
 	ids := make([]string, len(batch))
 	for i, d := range batch {
-		ids[i] = d.ackID
+		ids[i] = d.sending.ackID
 	}
 	return ids
 }
@@ -244,9 +244,9 @@ func (k *consumer) answered(batch []*Delivery, ids []string, results []*strawv1.
 // renew makes the settlement count for a newer sending than that of the ack id; false if none has come.
 func (d *Delivery) renew(ackID string) bool {
 	if next := d.successor; next != nil {
-		d.ackID, d.connection, d.successor = next.ackID, next.connection, nil
+		d.sending, d.successor = next.sending, nil
 	}
-	return d.ackID != ackID
+	return d.sending.ackID != ackID
 }
 
 // confirm ends a delivery.
@@ -255,7 +255,7 @@ func (k *consumer) confirm(d *Delivery, status AckStatus, err error) {
 	if key := keyOf(d.Event); k.held[key] == d {
 		delete(k.held, key)
 	}
-	if next := d.successor; next != nil && k.connected && next.connection == k.connection {
+	if next := d.successor; next != nil && k.connected && next.sending.connection == k.connection {
 		k.enqueue(next)
 	}
 	if d.done != nil {
