@@ -39,11 +39,11 @@ pub struct Deliveries {
     drain_timeout: Duration,
 }
 
-/// What was released may come back before the stream is closed, for the gateway divides it among those that take. So often
-/// it is given back again.
+/// What is given back may come again, for the gateway divides it among all that take. It is then given back again, after
+/// ever longer waits as long as handlers run, and so often at the end.
 const RELEASES: usize = 10;
-/// How long to wait for it to come back.
-const RETURN: Duration = Duration::from_millis(10);
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Deliveries {
     pub(crate) fn new(client: &Client, options: ConsumeOptions) -> Self {
@@ -94,10 +94,9 @@ impl Deliveries {
     /// `close`, where all that was yielded is settled once `handlers` has ended. It is dropped when it takes too long.
     pub(crate) async fn drain(mut self, handlers: impl Future<Output = ()>) -> Result<(), Error> {
         self.hand.drain();
-        self.waiting.clear();
         let limit = self.drain_timeout;
         // The stream stays open, or what is being handled would count as lost.
-        let in_time = timeout(limit, self.hold_while(handlers)).await.is_ok();
+        let in_time = timeout(limit, self.give_back_while(handlers)).await.is_ok();
         let cut = if in_time { 0 } else { self.hand.running() };
         let confirmed = timeout(limit, self.give_back()).await.is_ok();
         match if confirmed { cut } else { self.hand.held() } {
@@ -106,13 +105,26 @@ impl Deliveries {
         }
     }
 
+    /// Releases what was not begun, for as long as handlers run.
+    async fn give_back_while(&mut self, handlers: impl Future<Output = ()>) {
+        let mut handlers = pin!(handlers);
+        let mut wait = FIRST_WAIT;
+        loop {
+            self.waiting.clear();
+            if timeout(wait, self.hold_while(handlers.as_mut())).await.is_ok() {
+                return;
+            }
+            wait = LONGEST_WAIT.min(2 * wait);
+        }
+    }
+
     /// Releases what was not begun, until no more comes, and waits for the gateway to confirm that and all else.
     async fn give_back(&mut self) {
         let hand = Arc::clone(&self.hand);
         for _ in 0..RELEASES {
             self.waiting.clear();
-            self.hold_while(hand.none_settling()).await;
-            _ = timeout(RETURN, self.hold_while(std::future::pending())).await;
+            self.hold_while(pin!(hand.none_settling())).await;
+            _ = timeout(FIRST_WAIT, self.hold_while(pin!(std::future::pending()))).await;
             if self.waiting.is_empty() {
                 break;
             }
@@ -122,8 +134,7 @@ impl Deliveries {
     }
 
     /// Takes what arrives without yielding it.
-    async fn hold_while(&mut self, handlers: impl Future<Output = ()>) {
-        let mut handlers = pin!(handlers);
+    async fn hold_while<F: Future<Output = ()>>(&mut self, mut handlers: Pin<&mut F>) {
         poll_fn(|cx| {
             _ = self.poll_arrivals(cx);
             handlers.as_mut().poll(cx)

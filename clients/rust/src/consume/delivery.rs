@@ -22,8 +22,8 @@ pub struct Delivery {
     ticket: Ticket,
     /// The program has it.
     begun: bool,
-    /// A drop settles it.
-    armed: bool,
+    /// A drop has nothing to do with it: a guard has, or it is settled.
+    guarded: bool,
 }
 
 impl Delivery {
@@ -32,7 +32,7 @@ impl Delivery {
         let event = delivery.event?;
         let ticket = hand.take(&event, delivery.ack_id, delivery.attempt)?;
         let attempt = u32::try_from(delivery.attempt).unwrap_or_default();
-        Some(Delivery { event, attempt, ticket, begun: false, armed: true })
+        Some(Delivery { event, attempt, ticket, begun: false, guarded: false })
     }
 
     /// Marks it as given to the program.
@@ -44,14 +44,14 @@ impl Delivery {
 
     /// Forgets it: the gateway sends it elsewhere.
     pub(crate) fn forget(mut self) {
-        self.armed = false;
+        self.guarded = true;
         self.ticket.leave();
     }
 
     /// Leaves it to the guard that is returned to tell when the program no longer has it, and to settle it if the program
     /// doesn't.
     pub(crate) fn guard(mut self) -> (Self, Guard) {
-        (self.armed, self.begun) = (false, false);
+        self.guarded = true;
         let guard = Guard(Some(self.ticket.clone()));
         (self, guard)
     }
@@ -68,15 +68,16 @@ impl Delivery {
     }
 
     fn settle(&mut self, nack: Option<Nack>) -> Confirmation {
-        self.armed = false;
-        Confirmation(self.ticket.settle(nack, self.begun))
+        let finished = self.begun && !self.guarded;
+        self.guarded = true; // a drop has nothing more to do
+        Confirmation(self.ticket.settle(nack, self.begun, finished))
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.armed {
-            self.ticket.settle(Some(dropped(&self.ticket, self.begun)), self.begun);
+        if !self.guarded {
+            self.ticket.settle(Some(dropped(&self.ticket, self.begun)), self.begun, self.begun);
         }
     }
 }
@@ -106,7 +107,7 @@ pub(crate) struct Guard(Option<Ticket>);
 impl Guard {
     pub(crate) fn settle(mut self, nack: Option<Nack>) {
         if let Some(ticket) = self.0.take() {
-            ticket.settle(nack, true);
+            ticket.settle(nack, true, true);
         }
     }
 }
@@ -114,7 +115,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(ticket) = self.0.take() {
-            ticket.settle(Some(dropped(&ticket, true)), true);
+            ticket.settle(Some(dropped(&ticket, true)), true, true);
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -83,6 +84,7 @@ pub(crate) struct Ticket {
     serial: u64,
     /// As it came; the hand may know a newer one.
     ack_id: Arc<str>,
+    settled: Arc<AtomicBool>,
 }
 
 /// What to settle, and whom to tell how that ended.
@@ -91,6 +93,8 @@ pub(crate) struct Settlement {
     /// None to acknowledge.
     pub(crate) nack: Option<Nack>,
     pub(crate) confirm: oneshot::Sender<Result<AckStatus, Error>>,
+    /// The program had it.
+    pub(crate) begun: bool,
 }
 
 /// What the gateway makes of a settlement.
@@ -128,7 +132,7 @@ impl Hand {
         let held = Held { ack_id: Arc::clone(&ack_id), attempt, connection, serial, phase: Phase::Waiting };
         state.held.insert(Arc::clone(&key), held);
         drop(state);
-        Some(Ticket { hand: Arc::clone(self), key, serial, ack_id })
+        Some(Ticket { hand: Arc::clone(self), key, serial, ack_id, settled: Arc::default() })
     }
 
     /// Notes that the connection was lost, and with it what was not begun: that is the gateway's again.
@@ -228,9 +232,9 @@ impl Ticket {
         }
     }
 
-    /// Queues the settlement; only the first one of a stay counts, and none is returned for another. `finished` tells that the
-    /// program no longer has the delivery.
-    pub(crate) fn settle(&self, nack: Option<Nack>, finished: bool) -> Option<Answer> {
+    /// Queues the settlement; only the first one counts, and none is returned for another. `begun` tells that the program had the
+    /// delivery, `finished` that it no longer has it.
+    pub(crate) fn settle(&self, nack: Option<Nack>, begun: bool, finished: bool) -> Option<Answer> {
         let mut state = self.hand.state();
         if finished {
             state.running -= 1;
@@ -238,12 +242,15 @@ impl Ticket {
                 waiter.wake();
             }
         }
-        let answer = self.held(&mut state).filter(|h| h.phase.open()).map(|held| {
-            held.phase = Phase::Settling;
+        let answer = (!self.settled.swap(true, Ordering::Relaxed)).then(|| {
+            // If its place was taken after a seek, the gateway says that it is stale.
+            if let Some(held) = self.held(&mut state) {
+                held.phase = Phase::Settling;
+            }
             let (confirm, answer) = oneshot::channel();
             // Under the lock, so that whoever sees that nothing runs finds all settlements in the queue. Its other end is open for
             // as long as its runtime goes on.
-            _ = self.hand.settlements.send(Settlement { ticket: self.clone(), nack, confirm });
+            _ = self.hand.settlements.send(Settlement { ticket: self.clone(), nack, confirm, begun });
             answer
         });
         drop(state);

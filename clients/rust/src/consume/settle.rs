@@ -84,7 +84,9 @@ impl Settler {
 
     fn confirm(&self, settlement: Settlement, answer: Result<AckStatus, Error>) {
         settlement.ticket.leave();
-        self.hooks.settled(settlement.ticket.event_id(), &answer);
+        if settlement.begun {
+            self.hooks.settled(settlement.ticket.event_id(), &answer);
+        }
         _ = settlement.confirm.send(answer); // whoever doesn't wait for it has dropped the other end
     }
 
