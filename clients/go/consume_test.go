@@ -295,13 +295,16 @@ func TestSettlementCountsForTheNewestSending(t *testing.T) {
 	ctx, stop := context.WithCancel(bounded(t))
 	defer stop()
 	sentAgain := make(chan struct{})
+	came := false
 	var statuses []straw.AckStatus
 	hooks := straw.Hooks{
-		Frame: func(f *straw.Frame) {
+		Frame: func(f *straw.Frame) { // the frame before has been dealt with
+			if came {
+				came = false
+				close(sentAgain)
+			}
 			for _, d := range f.GetDeliveries() {
-				if d.GetAttempt() == 2 {
-					close(sentAgain)
-				}
+				came = came || d.GetAttempt() == 2
 			}
 		},
 		Settled: func(_ *straw.Delivery, status straw.AckStatus, _ error) {
@@ -311,7 +314,8 @@ func TestSettlementCountsForTheNewestSending(t *testing.T) {
 		},
 	}
 	var seen record
-	err := dial(t, p.addr()).Consume(ctx, straw.ConsumeOptions{Subscription: "billing", Hooks: hooks}, func(_ context.Context, d *straw.Delivery) error {
+	opts := straw.ConsumeOptions{Subscription: "billing", HeartbeatInterval: time.Second, Hooks: hooks}
+	err := dial(t, p.addr()).Consume(ctx, opts, func(_ context.Context, d *straw.Delivery) error {
 		seen.add(d)
 		if d.Attempt > 1 {
 			return nil
