@@ -1,10 +1,10 @@
 """Measures the client beside the bare generated stub, and that its memory stays flat.
 
-    python bench.py replay     events/s on replay: stub, client, asyncio stub, asyncio client
+    python bench.py replay     events/s on replay: blocking, for asyncio, and for asyncio by frames
     python bench.py consume    events/s of a durable consumer with acks, beside a bare loop; needs STRAW_BINARY
     python bench.py memory     resident memory while events pass, for as long as --seconds says
 
-Stub and client read the same frames, from a sender in another process, by turns; the ratio is the median's.
+Stub and client read the same frames, from a sender in another process, by turns; the best round of each counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -125,15 +124,31 @@ def read_async_client(address: str, n: int) -> None:
     asyncio.run(read(n))
 
 
+def read_async_frames(address: str, n: int) -> None:
+    """Read frames with the asyncio client."""
+
+    async def read(n: int) -> None:
+        async with straw.aio.Client(address) as client, client.frames(start="earliest") as frames:
+            async for frame in frames:
+                for delivery in frame.deliveries:
+                    if not delivery.event.id:
+                        raise RuntimeError("an event without an id")
+                    n -= 1
+                if n <= 0:
+                    return
+
+    asyncio.run(read(n))
+
+
 def compare(name: str, rounds: int, n: int, bare: Callable[[], None], client: Callable[[], None]) -> None:
-    """Print the medians of both, measured by turns, and their ratio."""
+    """Print the best rate of both, measured by turns, and their ratio: other load only slows a round."""
     rates: dict[str, list[float]] = {"bare": [], "client": []}
     for _ in range(rounds):
         for which, read in (("bare", bare), ("client", client)):
             began = time.perf_counter()
             read()
             rates[which].append(n / (time.perf_counter() - began))
-    bare_rate, client_rate = statistics.median(rates["bare"]), statistics.median(rates["client"])
+    bare_rate, client_rate = max(rates["bare"]), max(rates["client"])
     row = {"benchmark": name, "bare": round(bare_rate), "client": round(client_rate)}
     print(json.dumps(row | {"unit": "events/s", "ratio": round(client_rate / bare_rate, 2)}), flush=True)
 
@@ -143,6 +158,9 @@ def replay(address: str, args: argparse.Namespace) -> None:
     n = args.events
     compare("replay", args.rounds, n, lambda: read_stub(address, n), lambda: read_client(address, n))
     compare("replay asyncio", args.rounds, n, lambda: read_async_stub(address, n), lambda: read_async_client(address, n))
+    compare(
+        "replay asyncio frames", args.rounds, n, lambda: read_async_stub(address, n), lambda: read_async_frames(address, n)
+    )
 
 
 def memory(address: str, args: argparse.Namespace) -> None:
