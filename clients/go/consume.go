@@ -176,7 +176,7 @@ func (k *consumer) yieldAll(yield func(*Delivery, error) bool) (left bool, err e
 		err = k.drain()
 	}()
 	for {
-		d, gap := k.next()
+		d, gap := k.next(false)
 		if d == nil && gap == nil {
 			return false, nil
 		}

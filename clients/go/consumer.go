@@ -36,10 +36,11 @@ type consumer struct {
 	held       map[eventKey]*Delivery
 	queue      []*Delivery // to be begun, in order
 	gaps       []*Gap
-	running    int // with the program
-	hands      int // workers
-	idle       int // workers that wait and were not woken
-	connection int // number of the current one; 0 before the first
+	running    int  // with the program
+	hands      int  // workers
+	idle       int  // of those that call next: wait and were not woken
+	waking     bool // somebody was woken or employed, and hasn't come yet
+	connection int  // number of the current one; 0 before the first
 	connected  bool
 	stopped    bool
 	reason     error
@@ -158,7 +159,7 @@ func (k *consumer) receive(f *Frame) bool {
 	defer k.mu.Unlock()
 	if f.GetGap() != nil && k.loop {
 		k.gaps = append(k.gaps, f.GetGap())
-		k.todo.Signal()
+		k.offer()
 	}
 	for _, d := range f.GetDeliveries() {
 		k.take(&Delivery{Event: d.GetEvent(), Attempt: int(d.GetAttempt()), consumer: k,
@@ -197,25 +198,30 @@ func (d *Delivery) sought(old *Delivery) bool {
 	return old.stage != queued && d.sending.connection == old.sending.connection && d.sending.attempt <= old.sending.attempt
 }
 
-// offer finds hands for one more delivery in the queue.
+// offer finds hands for what waits, one pair at a time: whoever comes looks for the next. Handlers that are fast so need few.
 func (k *consumer) offer() {
 	switch {
-	case k.loop:
-		k.todo.Signal()
+	case k.waking || k.stopped || len(k.gaps) == 0 && (len(k.queue) == 0 || k.running >= k.options.Concurrency):
 	case k.idle > 0:
 		k.idle--
+		k.waking = true
 		k.todo.Signal()
-	case k.hands < k.options.Concurrency && !k.stopped:
+	case !k.loop && k.hands < k.options.Concurrency:
 		k.hands++
+		k.waking = true
 		k.workers.Go(k.employ)
 	}
 }
 
-// next waits for something to begin: a delivery or, for a loop, a gap. Neither means that the consumer is to stop.
-func (k *consumer) next() (*Delivery, *Gap) {
+// next waits for something to begin: a delivery or, for a loop, a gap. Neither means that the consumer is to stop. comes tells
+// that the caller was employed and now comes for the first time.
+func (k *consumer) next(comes bool) (*Delivery, *Gap) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for {
+	for ; ; comes = true {
+		if comes {
+			k.waking = false
+		}
 		switch {
 		case k.stopped:
 			return nil, nil
@@ -229,6 +235,7 @@ func (k *consumer) next() (*Delivery, *Gap) {
 			k.queue = k.queue[1:]
 			d.stage = begun
 			k.running++
+			k.offer()
 			return d, nil
 		}
 		k.idle++
@@ -238,8 +245,8 @@ func (k *consumer) next() (*Delivery, *Gap) {
 
 // work handles deliveries until the consumer is to stop.
 func (k *consumer) work(handle func(*Delivery)) {
-	for {
-		d, _ := k.next()
+	for comes := true; ; comes = false {
+		d, _ := k.next(comes)
 		if d == nil {
 			return
 		}

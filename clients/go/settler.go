@@ -56,9 +56,7 @@ func (k *consumer) settle(d *Delivery, how settlement) {
 	}
 	if k.loop {
 		k.running--
-		if len(k.queue) > 0 {
-			k.todo.Signal()
-		}
+		k.offer()
 		k.checkDrained()
 	}
 	if len(k.settler.pending) == 1 || k.urgent() {
