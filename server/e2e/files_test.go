@@ -101,6 +101,13 @@ func (f *files) link(m made) string {
 	return fmt.Sprintf("%s/made/%d/%d?token=hush", f.URL, m.seed, m.size)
 }
 
+// requests is how many a path has had.
+func (f *files) requests(path string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked[path]
+}
+
 // announcement is an export.ready webhook.
 func announcement(eventID, exportID, link string) string {
 	return fmt.Sprintf(`{"id":%q,"type":"export.ready","data":{"export_id":%q,"download_url":%q,"format":"csv"}}`, eventID, exportID, link)
