@@ -143,14 +143,14 @@ func (m *model) expire(t *rapid.T) {
 
 // lose removes events. Of those that weren't scanned all may count, whether they match or not.
 func (m *model) lose(through event.Sequence) {
-	least, most := int64(0), int64(0)
+	var least int64
 	for seq, a := range m.events {
 		if seq <= through && !a.copied && a.place != placeDone {
 			*a = account{}
 			least++
 		}
 	}
-	most = least
+	most := least
 	for seq := m.scan + 1; seq <= through; seq++ {
 		if m.events[seq] == nil {
 			most++
