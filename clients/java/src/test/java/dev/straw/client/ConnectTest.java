@@ -51,7 +51,13 @@ class ConnectTest {
             store.toString(),
             "-storepass",
             "changeit");
-    assertEquals(0, new ProcessBuilder(command).inheritIO().start().waitFor());
+    assertEquals(
+        0,
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start()
+            .waitFor());
     char[] password = "changeit".toCharArray();
     KeyStore keys = KeyStore.getInstance(store.toFile(), password);
     return new Identity(

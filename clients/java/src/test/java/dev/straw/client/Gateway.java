@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -145,21 +146,38 @@ final class Gateway implements AutoCloseable {
     }
   }
 
-  void post(String id, String type, String data) throws Exception {
-    postBody("{\"id\":\"" + id + "\",\"type\":\"" + type + "\",\"data\":" + data + "}");
+  /** Posts many analyses, in no order. */
+  void fill(int count) throws Exception {
+    Semaphore atOnce = new Semaphore(64);
+    for (int i = 0; i < count; i++) {
+      atOnce.acquire();
+      String data = "{\"analysis_id\":\"an_" + i + "\",\"query\":\"platform engineer, Berlin\"}";
+      HTTP.sendAsync(
+              webhook(body(String.format("evt_%024d", i), EventTypes.ANALYSIS_COMPLETED, data)),
+              HttpResponse.BodyHandlers.discarding())
+          .whenComplete((answer, failure) -> atOnce.release());
+    }
+    atOnce.acquire(64);
   }
 
-  void postBody(String body) throws Exception {
-    HttpRequest request =
-        HttpRequest.newBuilder(
-                URI.create("http://" + addresses.get("webhook") + "/webhooks/juicebox"))
-            .header(Signatures.HEADER, sign(body))
-            .POST(HttpRequest.BodyPublishers.ofString(body))
-            .build();
-    HttpResponse<String> answer = HTTP.send(request, HttpResponse.BodyHandlers.ofString());
+  void post(String id, String type, String data) throws Exception {
+    HttpResponse<String> answer =
+        HTTP.send(webhook(body(id, type, data)), HttpResponse.BodyHandlers.ofString());
     if (answer.statusCode() != 200) {
       throw new IllegalStateException("the webhook was answered with " + answer.statusCode());
     }
+  }
+
+  private static String body(String id, String type, String data) {
+    return "{\"id\":\"" + id + "\",\"type\":\"" + type + "\",\"data\":" + data + "}";
+  }
+
+  private HttpRequest webhook(String body) throws GeneralSecurityException {
+    return HttpRequest.newBuilder(
+            URI.create("http://" + addresses.get("webhook") + "/webhooks/juicebox"))
+        .header(Signatures.HEADER, sign(body))
+        .POST(HttpRequest.BodyPublishers.ofString(body))
+        .build();
   }
 
   private static String sign(String body) throws GeneralSecurityException {
