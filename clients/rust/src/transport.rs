@@ -98,3 +98,42 @@ impl fmt::Debug for Transport {
         f.debug_struct("Transport").field("token", &self.token.is_some()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(token: Result<&'static str, &'static str>) -> TokenSource {
+        Arc::new(move || Box::pin(std::future::ready(token.map(Into::into).map_err(Into::into))))
+    }
+
+    #[tokio::test]
+    async fn a_token_is_sent_as_a_bearer_and_not_shown() {
+        let value = bearer(&source(Ok("secret"))).await.unwrap();
+        assert_eq!(value, "Bearer secret");
+        assert!(!format!("{value:?}").contains("secret"));
+    }
+
+    #[tokio::test]
+    async fn without_a_token_the_call_fails() {
+        for (token, want) in
+            [(Err("expired"), "no bearer token: expired"), (Ok("a\nb"), "a header can't have")]
+        {
+            let status = bearer(&source(token)).await.unwrap_err();
+            assert_eq!(status.code(), tonic::Code::Unauthenticated);
+            assert!(status.message().contains(want), "{status}");
+        }
+    }
+
+    /// The source's error is what the caller gets, as a status, before anything is sent.
+    #[tokio::test]
+    async fn the_sources_error_reaches_the_caller() {
+        let client = crate::Client::builder("127.0.0.1:1")
+            .token_source(|| std::future::ready(Err::<String, _>("expired")))
+            .connect()
+            .unwrap();
+        let error: crate::Error =
+            client.gateway().get_status(crate::v1::GetStatusRequest {}).await.unwrap_err().into();
+        assert_eq!(error.code(), crate::Code::Unauthenticated, "{error}");
+    }
+}
