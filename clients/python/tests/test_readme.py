@@ -8,12 +8,16 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from consuming import create, look
 from gateway import Gateway, ids
 from reading import LONG
+
+import straw
+from straw.v1.event_service_pb2 import GetEventRequest
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 PROGRAMS = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if '"127.0.0.1:9090"' in block]
@@ -49,6 +53,15 @@ class Program:
         return code
 
 
+def wait_for_cursor(gateway: Gateway, event_id: str, position: Path) -> None:
+    with straw.Client(gateway.address) as client:
+        cursor = client.events.GetEvent(GetEventRequest(id=event_id)).cursor
+    deadline = time.monotonic() + LONG
+    while position.read_text().strip() != cursor:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
 def test_quickstart(gateway: Gateway, tmp_path: Path) -> None:
     """It loses and repeats nothing, over a kill of the gateway and over an end of its own."""
     gateway.post(*ids(1, 5))
@@ -60,6 +73,7 @@ def test_quickstart(gateway: Gateway, tmp_path: Path) -> None:
     first.wait_for(9)
     gateway.post("evt_10")
     first.wait_for(10)
+    wait_for_cursor(gateway, "evt_10", tmp_path / "position")  # or SIGINT may meet it while it is processed
     first.end(signal.SIGINT)
     gateway.post("evt_11")
     second = Program(PROGRAMS[0], gateway, tmp_path)
