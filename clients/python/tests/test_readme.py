@@ -57,7 +57,7 @@ def wait_for_cursor(gateway: Gateway, event_id: str, position: Path) -> None:
     with straw.Client(gateway.address) as client:
         cursor = client.events.GetEvent(GetEventRequest(id=event_id)).cursor
     deadline = time.monotonic() + LONG
-    while position.read_text().strip() != cursor:
+    while not position.exists() or position.read_text().strip() != cursor:
         assert time.monotonic() < deadline
         threading.Event().wait(0.02)
 
