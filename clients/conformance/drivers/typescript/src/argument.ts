@@ -19,8 +19,7 @@ export interface Subscribe {
   delay?: number;
 }
 
-export type Action =
-  "ack" | "fail" | "dead_letter" | "release" | "hang" | { retry_delay: number };
+export type Action = "ack" | "fail" | "dead_letter" | "release" | "hang" | { retry_delay: number };
 
 export interface Consume {
   subscription: string;
@@ -63,26 +62,10 @@ export interface Verify {
 
 const members: Record<string, readonly string[]> = {
   subscribe: [
-    ...[
-      "types",
-      "filter",
-      "start",
-      "on_gap",
-      "include_raw",
-      "end_at_head",
-      "heartbeat",
-      "max_deliveries",
-    ],
+    ...["types", "filter", "start", "on_gap", "include_raw", "end_at_head", "heartbeat", "max_deliveries"],
     ...["cursor_file", "cursor_interval", "stop_after", "leave_at", "delay"],
   ],
-  consume: [
-    "subscription",
-    "concurrency",
-    "work",
-    "handler",
-    "form",
-    "stop_after",
-  ],
+  consume: ["subscription", "concurrency", "work", "handler", "form", "stop_after"],
   settle: ["subscription", "count", "acks"],
   manage: ["subscription", "types"],
   download: ["export", "file", "resume"],

@@ -1,18 +1,10 @@
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
-import type {
-  ConsumeOptions,
-  Delivery,
-  StrawClient,
-} from "@straw-gateway/client";
+import type { ConsumeOptions, Delivery, StrawClient } from "@straw-gateway/client";
 import type { Action, Consume } from "./argument.js";
 import { hooks, print } from "./output.js";
 
-export async function consume(
-  client: StrawClient,
-  argument: Consume,
-  stopped: AbortController,
-): Promise<void> {
+export async function consume(client: StrawClient, argument: Consume, stopped: AbortController): Promise<void> {
   let confirmed = 0;
   const options: ConsumeOptions = {
     subscription: argument.subscription,
@@ -58,10 +50,7 @@ async function work(delivery: Delivery, argument: Consume): Promise<void> {
     await setTimeout(argument.work);
   }
   const { handler = {} } = argument;
-  await act(
-    delivery,
-    handler[delivery.event.id] ?? handler["default"] ?? "ack",
-  );
+  await act(delivery, handler[delivery.event.id] ?? handler["default"] ?? "ack");
 }
 
 async function act(delivery: Delivery, action: Action): Promise<void> {

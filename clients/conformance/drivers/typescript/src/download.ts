@@ -5,20 +5,13 @@ import type { StrawClient } from "@straw-gateway/client";
 import type { Fetch } from "./argument.js";
 import { print } from "./output.js";
 
-export async function download(
-  client: StrawClient,
-  argument: Fetch,
-  stopped: AbortController,
-): Promise<void> {
+export async function download(client: StrawClient, argument: Fetch, stopped: AbortController): Promise<void> {
   const { export: id, file, resume = false } = argument;
   const bytes = await client.download(id, {
     signal: stopped.signal,
     ...(resume && { resume: createReadStream(file) }),
   });
-  await pipeline(
-    bytes.readable(),
-    createWriteStream(file, { flags: resume ? "a" : "w" }),
-  );
+  await pipeline(bytes.readable(), createWriteStream(file, { flags: resume ? "a" : "w" }));
   print(await sum(file));
 }
 

@@ -1,14 +1,7 @@
 // The driver of the TypeScript client: carries out what the runner tells it, with the public API alone. ../../README.md says what
 // it is told and what it prints.
 import { StrawClient, verifySignature } from "@straw-gateway/client";
-import {
-  parseArgument,
-  type Argument,
-  type Consume,
-  type Fetch,
-  type Get,
-  type Manage,
-} from "./argument.js";
+import { parseArgument, type Argument, type Consume, type Fetch, type Get, type Manage } from "./argument.js";
 import type { Settle, Subscribe, Verify } from "./argument.js";
 import { consume } from "./consume.js";
 import { download } from "./download.js";
@@ -17,11 +10,7 @@ import { print, printError, printEvent } from "./output.js";
 import { settle } from "./settle.js";
 import { subscribe } from "./subscribe.js";
 
-async function perform(
-  client: StrawClient,
-  { op, rest }: Argument,
-  stopped: AbortController,
-): Promise<void> {
+async function perform(client: StrawClient, { op, rest }: Argument, stopped: AbortController): Promise<void> {
   switch (op) {
     case "subscribe":
       return subscribe(client, rest as Subscribe, stopped);

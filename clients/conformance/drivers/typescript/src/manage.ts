@@ -2,16 +2,11 @@ import { v1, type StrawClient } from "@straw-gateway/client";
 import type { Manage } from "./argument.js";
 import { print } from "./output.js";
 
-export async function manage(
-  client: StrawClient,
-  argument: Manage,
-): Promise<void> {
+export async function manage(client: StrawClient, argument: Manage): Promise<void> {
   const { subscriptions } = client;
   const { subscription: id, types = [] } = argument;
   print({
-    created: (
-      await subscriptions.createSubscription({ subscription: { id, types } })
-    ).id,
+    created: (await subscriptions.createSubscription({ subscription: { id, types } })).id,
   });
   print({ got: (await subscriptions.getSubscription({ id })).id });
   print({ listed: await list(client) });

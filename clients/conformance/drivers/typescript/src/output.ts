@@ -9,10 +9,7 @@ export function printEvent(event: Event): void {
   print({
     event: event.id,
     type: event.type,
-    payload:
-      v1.EventSchema.fields.find(
-        (field) => field.localName === event.payload.case,
-      )?.name ?? "",
+    payload: v1.EventSchema.fields.find((field) => field.localName === event.payload.case)?.name ?? "",
     cursor: event.cursor,
     ...(event.raw.length > 0 && { raw: true }),
   });

@@ -4,11 +4,7 @@ import { print } from "./output.js";
 
 type Results = { results: { status: v1.AckResult_Status }[] };
 
-export async function settle(
-  client: StrawClient,
-  argument: Settle,
-  stopped: AbortController,
-): Promise<void> {
+export async function settle(client: StrawClient, argument: Settle, stopped: AbortController): Promise<void> {
   const { subscription: subscriptionId, count, acks } = argument;
   const request = { subscriptionId, maxOutstanding: count };
   const deliveries: v1.Delivery[] = [];
@@ -22,9 +18,7 @@ export async function settle(
         deliveries: deliveries.slice(0, count).map(({ event }) => event?.id),
       });
       for (const { do: what, ids } of acks) {
-        const ackIds = ids.map((id) =>
-          typeof id === "number" ? (deliveries[id]?.ackId ?? "") : id,
-        );
+        const ackIds = ids.map((id) => (typeof id === "number" ? (deliveries[id]?.ackId ?? "") : id));
         const { results } = await call(client, what, {
           subscriptionId,
           ackIds,
@@ -39,11 +33,7 @@ export async function settle(
   print({ end: true });
 }
 
-function call(
-  client: StrawClient,
-  what: "ack" | "nack" | "extend",
-  request: object,
-): Promise<Results> {
+function call(client: StrawClient, what: "ack" | "nack" | "extend", request: object): Promise<Results> {
   switch (what) {
     case "ack":
       return client.subscriptions.acknowledge(request);

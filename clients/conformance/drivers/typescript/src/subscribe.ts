@@ -1,18 +1,9 @@
 import { setTimeout } from "node:timers/promises";
-import {
-  fileCursor,
-  type Start,
-  type StrawClient,
-  type SubscribeOptions,
-} from "@straw-gateway/client";
+import { fileCursor, type Start, type StrawClient, type SubscribeOptions } from "@straw-gateway/client";
 import type { Subscribe } from "./argument.js";
 import { hooks, print, printEvent } from "./output.js";
 
-export async function subscribe(
-  client: StrawClient,
-  argument: Subscribe,
-  stopped: AbortController,
-): Promise<void> {
+export async function subscribe(client: StrawClient, argument: Subscribe, stopped: AbortController): Promise<void> {
   const { stop_after: stopAfter, leave_at: leaveAt, delay = 0 } = argument;
   let count = 0;
   try {
@@ -67,7 +58,5 @@ function options(argument: Subscribe): SubscribeOptions {
 }
 
 function startOf(start: NonNullable<Subscribe["start"]>): Start {
-  return typeof start === "object" && "time" in start
-    ? { time: new Date(start.time) }
-    : start;
+  return typeof start === "object" && "time" in start ? { time: new Date(start.time) } : start;
 }
