@@ -84,6 +84,17 @@ def test_an_awaited_token(make_log: MakeLog) -> None:
     assert log.metadata[0]["authorization"] == "Bearer awaited"
 
 
+def test_a_token_that_cannot_be_had(make_log: MakeLog, reader: Reader) -> None:
+    def token() -> str:
+        raise OSError("no such file")
+
+    log = make_log(1)
+    with pytest.raises(straw.StrawError, match="no such file") as raised:
+        reader(log.serve(), Collected(1), connect={"token": token})
+    assert raised.value.code is grpc.StatusCode.UNAUTHENTICATED
+    assert not log.requests
+
+
 @pytest.mark.parametrize("client", [straw.Client, straw.aio.Client])
 def test_a_token_in_plaintext_beyond_loopback_is_refused(client: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match=r"gateway\.example without TLS"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import grpc
 
-from straw._core.target import Target
+from straw._core.target import Target, no_token
 from straw._stubs import Authorize, Metadata, Stubs
 
 
@@ -35,6 +35,9 @@ def _bearer(token: str | Callable[[], str] | None) -> Authorize:
     source: Callable[[], str] = (lambda: token) if isinstance(token, str) else token
 
     def authorize() -> Metadata:
-        return (("authorization", f"Bearer {source()}"),)
+        try:
+            return (("authorization", f"Bearer {source()}"),)
+        except Exception as error:
+            raise no_token(error) from error
 
     return authorize

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import grpc
 
+from straw.errors import StrawError
+
 DEFAULT_ADDRESS: Final = "127.0.0.1:9090"
 """Where a gateway listens for gRPC unless told otherwise."""
 
@@ -82,6 +84,11 @@ def target(address: str, tls: TLS | bool | None, *, has_token: bool, options: Ch
     if secure:
         credentials = (tls if isinstance(tls, TLS) else TLS()).credentials()
     return Target(address or DEFAULT_ADDRESS, credentials, options)
+
+
+def no_token(error: Exception) -> StrawError:
+    """Return what a call fails with when the program's source of tokens does."""
+    return StrawError(grpc.StatusCode.UNAUTHENTICATED, f"the token could not be had: {error}")
 
 
 def _parse(address: str) -> tuple[str, bool]:

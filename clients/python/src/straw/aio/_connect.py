@@ -8,7 +8,7 @@ from typing import TypeAlias
 import grpc
 import grpc.aio
 
-from straw._core.target import Target
+from straw._core.target import Target, no_token
 from straw.aio._stubs import Authorize, Metadata, Stubs
 
 Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
@@ -37,7 +37,10 @@ def _bearer(token: Token | None) -> Authorize:
     async def authorize() -> Metadata:
         if token is None:
             return ()
-        given = token if isinstance(token, str) else token()
-        return (("authorization", f"Bearer {given if isinstance(given, str) else await given}"),)
+        try:
+            given = token if isinstance(token, str) else token()
+            return (("authorization", f"Bearer {given if isinstance(given, str) else await given}"),)
+        except Exception as error:
+            raise no_token(error) from error
 
     return authorize

@@ -40,7 +40,7 @@ class Client:
         tls: None, the default: plaintext to a loopback address or a unix socket, and TLS with the system's roots to
             anything else. True or a `TLS`: TLS. False: plaintext, for a network that is trusted end to end.
         token: A bearer token for every call, or a function, blocking or not, that is called for each; it should cache.
-            Refused in plaintext beyond this machine.
+            What it raises fails the call with UNAUTHENTICATED. Refused in plaintext beyond this machine.
         options: Options of gRPC's channel; they count over the client's own.
 
     Raises:
