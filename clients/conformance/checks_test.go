@@ -227,3 +227,27 @@ func TestTable(t *testing.T) {
 		t.Errorf("the table (-want +got):\n%s", diff)
 	}
 }
+
+func TestNewcomer(t *testing.T) {
+	tests := map[string]struct {
+		once  bool
+		lines []string
+		want  string
+	}{
+		"all":                  {true, []string{"hello", "a evt_n0000", "analysis ana_n0000", "a evt_n0001", "analysis ana_n0001"}, ""},
+		"one lost":             {true, []string{"evt_n0001"}, "came 0001 instead of 0000"},
+		"one lost of one kind": {true, []string{"evt_n0000", "quo_n0000", "evt_n0001"}, "of quo_"},
+		"repeated":             {true, []string{"evt_n0000", "evt_n0001", "evt_n0001"}, "too much"},
+		"repeated, and may":    {false, []string{"evt_n0001", "evt_n0000", "evt_n0001"}, ""},
+		"nothing":              {false, []string{"hello"}, "printed no event"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var lines []line
+			for _, text := range test.lines {
+				lines = append(lines, line{text: text})
+			}
+			mustSay(t, (&newcomer{once: test.once}).judge(lines, 2), test.want)
+		})
+	}
+}

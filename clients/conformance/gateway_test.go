@@ -118,6 +118,20 @@ func cleanEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "STRAW_") })
 }
 
+// straw runs a command of the gateway's binary against the gateway.
+func (g *gateway) straw(ctx context.Context, args ...string) error {
+	bin, err := buildStraw()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, bin, append(args, "--addr", g.grpc)...)
+	cmd.Env = cleanEnvironment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("straw %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
 // follow reads the log until all three listeners have been announced, and then to its end.
 func (g *gateway) follow(stderr io.Reader, listening chan struct{}) {
 	announced := 0

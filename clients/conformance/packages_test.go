@@ -31,9 +31,9 @@ const readmeAddress = "127.0.0.1:9090"
 
 // A readme is what a client's README tells a newcomer to do.
 type readme struct {
-	quickstart    string   // a program that subscribes
-	consumer      string   // one that consumes a durable subscription
-	subscriptions []string // those that it says to create with `straw subscription create`
+	quickstart string   // a program that subscribes
+	consumer   string   // one that consumes a durable subscription
+	commands   []string // `straw subscription create …`
 }
 
 // readReadme takes the first complete program, and the first one after it that consumes.
@@ -53,9 +53,7 @@ func readReadme(language string) (*readme, error) {
 			r.consumer = block
 		}
 	}
-	for _, m := range regexp.MustCompile(`straw subscription create ([a-z][a-z0-9-]*)`).FindAllStringSubmatch(string(text), -1) {
-		r.subscriptions = append(r.subscriptions, m[1])
-	}
+	r.commands = regexp.MustCompile("straw subscription create [^`\n]+").FindAllString(string(text), -1)
 	if r.quickstart == "" {
 		return nil, fmt.Errorf("README has no complete program that connects to %s", readmeAddress)
 	}
@@ -145,7 +143,7 @@ func TestPackages(t *testing.T) {
 				if r.consumer == "" {
 					t.Fatalf("README has no complete program that connects to %s and consumes a durable subscription", readmeAddress)
 				}
-				p.survive(t, &newcomer{name: "consumer", source: r.consumer, subscriptions: r.subscriptions})
+				p.survive(t, &newcomer{name: "consumer", source: r.consumer, commands: r.commands})
 			})
 		})
 	}
@@ -153,10 +151,10 @@ func TestPackages(t *testing.T) {
 
 // A newcomer is a program as one writes it who has read nothing but the README.
 type newcomer struct {
-	name          string
-	source        string
-	subscriptions []string // to be created before
-	once          bool     // each event comes once, in its order; otherwise at least once
+	name     string
+	source   string
+	commands []string // for the gateway, before
+	once     bool     // each event comes once, in its order; otherwise at least once
 }
 
 // survive runs a program, kills the gateway twice, once while events stream, and wants all events in what the program prints.
@@ -172,8 +170,8 @@ func (p *project) survive(t *testing.T, n *newcomer) {
 	if err := p.program(ctx, n.name, strings.ReplaceAll(n.source, readmeAddress, g.grpc)); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range n.subscriptions {
-		if err := g.subscribe(ctx, map[string]any{"id": id}); err != nil {
+	for _, command := range n.commands {
+		if err := g.straw(ctx, strings.Fields(command)[1:]...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,8 +200,10 @@ func (n *newcomer) play(ctx context.Context, g *gateway, running *process) error
 	}
 	for round := range rounds {
 		for i := range roundEvents {
-			if err := g.post(ctx, webhook(round*roundEvents+i)); err != nil {
-				return err
+			for _, body := range webhooks(round*roundEvents + i) {
+				if err := g.post(ctx, body); err != nil {
+					return err
+				}
 			}
 		}
 		if round != 1 { // but for the round whose events the kill meets
@@ -222,30 +222,39 @@ func (n *newcomer) play(ctx context.Context, g *gateway, running *process) error
 	return nil
 }
 
-// mark is in all ids of the n-th event, and in no others.
-func mark(n int) string { return fmt.Sprintf("n%04d", n) }
-
-// webhook is of the types that a README may show, by turns.
-func webhook(n int) string {
-	return fmt.Sprintf(`{"id":"evt_%[1]s","type":"analysis.completed","data":{"analysis_id":"ana_%[1]s","result_count":48,"query":"query %[1]s"}}`, mark(n))
+// webhooks are the n-th ones, of two types, for a program may be about either. Their ids tell them from all others.
+func webhooks(n int) []string {
+	return []string{
+		fmt.Sprintf(`{"id":"evt_n%04[1]d","type":"analysis.completed","data":{"analysis_id":"ana_n%04[1]d","result_count":48}}`, n),
+		fmt.Sprintf(`{"id":"quo_n%04[1]d","type":"quota.warning","data":{"usage_percent":87.5}}`, n),
+	}
 }
 
-// marked is a mark in a printed line.
-var marked = regexp.MustCompile(`n\d{4}`)
+// marked is an id in a printed line; a program may print those of some events, or both of one, each in a line of its own.
+var marked = regexp.MustCompile(`(evt|ana|quo)_n(\d{4})`)
 
-// judge wants the first so many events in what was printed, and no others.
+// judge wants the first so many events, of the kinds that were printed, and no others.
 func (n *newcomer) judge(lines []line, events int) error {
-	var want, got []string
+	var want []string
 	for i := range events {
-		want = append(want, mark(i))
+		want = append(want, fmt.Sprintf("%04d", i))
 	}
+	got := map[string][]string{}
 	for _, l := range lines {
-		if m := marked.FindString(l.text); m != "" {
-			got = append(got, m)
+		for _, m := range marked.FindAllStringSubmatch(l.text, -1) {
+			got[m[1]] = append(got[m[1]], m[2])
 		}
 	}
-	if n.once {
-		return sequence(want, got)
+	if len(got) == 0 {
+		return errors.New("it printed no event")
 	}
-	return sequence(want, slices.Compact(sorted(got)))
+	for kind, ids := range got {
+		if !n.once {
+			ids = slices.Compact(sorted(ids))
+		}
+		if err := sequence(want, ids); err != nil {
+			return fmt.Errorf("of %s_…: %w", kind, err)
+		}
+	}
+	return nil
 }
