@@ -11,29 +11,31 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 )
 
-// How hard the crash test of exports is: how many are announced, and how often the gateway is killed meanwhile.
-const (
-	crashExports = 200
-	crashKills   = 15
-)
+// exportCrash is how hard a crash test of exports is: how many are announced, and how often the gateway is killed meanwhile.
+type exportCrash struct{ exports, kills int }
 
-// TestCrashStoresEachExportOnce kills the gateway again and again while it fetches 200 exports. At the end each must be
-// AVAILABLE with the bytes that were announced, and told of once.
+// TestCrashStoresEachExportOnce kills the gateway again and again while it fetches exports.
 func TestCrashStoresEachExportOnce(t *testing.T) {
+	t.Run("file", func(t *testing.T) { exportCrash{exports: 200, kills: 15}.run(t) })
+	t.Run("s3", func(t *testing.T) { exportCrash{exports: 60, kills: 8}.run(t, "--blobs", startS3(t)) })
+}
+
+// run checks that at the end each export is AVAILABLE with the bytes that were announced, and told of once.
+func (c exportCrash) run(t *testing.T, args ...string) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	files := startFiles(t, http.NotFound)
 	dir := t.TempDir()
-	start := func() *gateway { return startGateway(t, dir, "--export-allow-host", files.host) }
+	start := func() *gateway { return startGateway(t, dir, append(args, "--export-allow-host", files.host)...) }
 	of := func(i int) made { return made{seed: int64(i), size: int64(1+i%50) * 40_000} }
 
 	g := start()
-	for i := range crashExports {
-		g.mustPost(announcement(fmt.Sprint("evt_", i), fmt.Sprint("exp_", i), files.link(of(i))))
+	for i := range c.exports {
+		g.mustPost(announcement(fmt.Sprint("evt_", i), fmt.Sprint("exp_", i), files.slowLink(of(i))))
 	}
 	cut := 0
-	for range crashKills {
+	for range c.kills {
 		timer := time.NewTimer(time.Duration(random.IntN(60)) * time.Millisecond)
 		<-timer.C
 		g.kill()
@@ -43,44 +45,32 @@ func TestCrashStoresEachExportOnce(t *testing.T) {
 		}
 	}
 	if cut < 3 {
-		t.Errorf("only %d of %d kills hit a gateway that had work: too little to mean anything", cut, crashKills)
+		t.Errorf("only %d of %d kills hit a gateway that had work: too little to mean anything", cut, c.kills)
 	}
 	client, err := straw.Dial(g.grpc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	for i := range crashExports {
+	for i := range c.exports {
 		x := awaitExport(t, g, client, fmt.Sprint("exp_", i))
 		if x.GetState() != strawv1.Export_AVAILABLE || x.GetGeneration() != 1 || x.GetSha256() != of(i).sum(t) {
 			t.Errorf("%v", x)
 		}
 	}
-	told := map[string]int{}
-	await(t, "not all exports were told of", func() bool {
-		clear(told)
-		for _, e := range g.everything(t.Context()) {
-			if s := e.GetExportStored(); s != nil {
-				told[s.GetExportId()]++
-			}
-			if f := e.GetExportFailed(); f != nil {
-				t.Fatalf("%v", f)
-			}
-		}
-		return len(told) >= crashExports
-	})
-	for id, n := range told {
-		if n != 1 {
-			t.Errorf("%s was told of %d times", id, n)
+	await(t, "not all exports were told of", func() bool { return len(g.told(t.Context())) >= c.exports })
+	for id, n := range g.told(t.Context()) {
+		if n != (outcomes{stored: 1}) {
+			t.Errorf("the log tells of %s as %+v", id, n)
 		}
 	}
 	requests := 0
 	for _, n := range files.asked {
 		requests += n
 	}
-	t.Logf("%d kills, %d of them amid work; %d exports took %d requests", crashKills, cut, crashExports, requests)
-	if most := crashExports + 4*crashKills; requests > most {
-		t.Errorf("%d requests, at most %d downloads can have been cut", requests, most-crashExports)
+	t.Logf("%d kills, %d of them amid work; %d exports took %d requests", c.kills, cut, c.exports, requests)
+	if most := c.exports + 4*c.kills; requests > most {
+		t.Errorf("%d requests, at most %d downloads can have been cut", requests, most-c.exports)
 	}
 }
 

@@ -73,8 +73,8 @@ type files struct {
 	asked map[string]int
 }
 
-// startFiles serves what a path asks for: /made/SEED/SIZE is made, /slow/SEED/SIZE is too, but comes in pieces; anything else
-// is what answer makes of it.
+// startFiles serves what a path asks for: /made/SEED/SIZE is made, /slow/SEED/SIZE is too, but comes slowly; anything else is
+// what answer makes of it.
 func startFiles(t testing.TB, answer http.HandlerFunc) *files {
 	t.Helper()
 	f := &files{asked: map[string]int{}}
@@ -82,14 +82,19 @@ func startFiles(t testing.TB, answer http.HandlerFunc) *files {
 		f.mu.Lock()
 		f.asked[r.URL.Path]++
 		f.mu.Unlock()
+		var pace string
 		var m made
-		if _, err := fmt.Sscanf(r.URL.Path, "/made/%d/%d", &m.seed, &m.size); err != nil {
+		if _, err := fmt.Sscanf(strings.ReplaceAll(r.URL.Path, "/", " "), "%s %d %d", &pace, &m.seed, &m.size); err != nil {
 			answer(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", "text/csv")
 		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, m.seed))
-		http.ServeContent(w, r, "", time.Time{}, m.reader())
+		var content io.ReadSeeker = m.reader()
+		if pace == "slow" {
+			content = slowly{content}
+		}
+		http.ServeContent(w, r, "", time.Time{}, content)
 	}))
 	t.Cleanup(f.Close)
 	f.host = strings.TrimPrefix(f.URL, "http://")
@@ -99,6 +104,17 @@ func startFiles(t testing.TB, answer http.HandlerFunc) *files {
 // link is where a made file can be downloaded.
 func (f *files) link(m made) string {
 	return fmt.Sprintf("%s/made/%d/%d?token=hush", f.URL, m.seed, m.size)
+}
+
+// slowLink is where it comes slowly from.
+func (f *files) slowLink(m made) string { return strings.Replace(f.link(m), "/made/", "/slow/", 1) }
+
+// slowly takes a millisecond for each read, which is of 32 KiB.
+type slowly struct{ io.ReadSeeker }
+
+func (s slowly) Read(p []byte) (int, error) {
+	<-time.NewTimer(time.Millisecond).C
+	return s.ReadSeeker.Read(p)
 }
 
 // requests is how many a path has had.
