@@ -24,6 +24,8 @@ const (
 	// minBackoff and maxBackoff bound the wait between two tries; it doubles with each.
 	minBackoff = time.Second
 	maxBackoff = 5 * time.Minute
+	// resumePage is how many unfinished exports are read at once.
+	resumePage = 100
 	// deadTries is how often a link is tried that is dead before its time: the file may only be late.
 	deadTries = 5
 )
@@ -75,7 +77,7 @@ func NewFetcher(o FetcherOptions) *Fetcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Fetcher{FetcherOptions: o, tasks: newTasks(), turns: make(chan struct{}, downloads)}
+	return &Fetcher{FetcherOptions: o, tasks: newTasks(maxTaskBytes), turns: make(chan struct{}, downloads)}
 }
 
 // Run fetches until the context ends, and returns nil then. Errors: those of the log, after which it must not go on.
@@ -87,6 +89,7 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		}
 		return f.follow(ctx)
 	})
+	parts.Go(func() error { return f.refill(ctx) })
 	parts.Go(func() error { f.housekeep(ctx); return nil })
 	for range workers {
 		parts.Go(func() error { f.work(ctx); return nil })
@@ -118,12 +121,12 @@ func (f *Fetcher) Refetch(ctx context.Context, id string) (store.Export, error) 
 	return x, err
 }
 
-// resume takes up what an earlier run left unfinished.
+// resume takes up what is unfinished, the oldest first, as far as there is room.
 func (f *Fetcher) resume(ctx context.Context) error {
 	for after := uint64(0); ; {
 		var page []store.Export
 		err := f.insist(ctx, "read what is left to be fetched", func() (err error) {
-			page, err = f.Exports.Unsettled(ctx, after, 1000)
+			page, err = f.Exports.Unsettled(ctx, after, resumePage)
 			return err
 		})
 		if err != nil {
@@ -131,10 +134,26 @@ func (f *Fetcher) resume(ctx context.Context) error {
 		}
 		for _, x := range page {
 			after = x.Number
-			f.tasks.add(x.Key(), f.Now())
+			if !f.tasks.add(x.Key(), f.Now()) {
+				return nil
+			}
 		}
 		if len(page) == 0 {
 			return nil
+		}
+	}
+}
+
+// refill takes up what there was no room for.
+func (f *Fetcher) refill(ctx context.Context) error {
+	for {
+		select {
+		case <-f.tasks.room:
+			if err := f.resume(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }

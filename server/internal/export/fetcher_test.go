@@ -43,6 +43,8 @@ type house struct {
 	wrap func(*export.FetcherOptions)
 	// skew is added to the fetcher's clock.
 	skew atomic.Int64
+	// room, if set, is how many bytes of exports wait in memory.
+	room int
 	stop func()
 }
 
@@ -111,6 +113,9 @@ func (h *house) run() {
 		h.wrap(&o)
 	}
 	h.fetcher = export.NewFetcher(o)
+	if h.room > 0 {
+		h.fetcher.Bound(h.room)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.fetcher.Run(ctx) }()

@@ -14,3 +14,13 @@ func (c *Client) Trust(roots *x509.CertPool) { c.roots = roots }
 
 // Observe calls f with each address that the client is about to connect to; an error keeps it from doing so.
 func (c *Client) Observe(f func(netip.AddrPort) error) { c.observe = f }
+
+// Bound bounds the memory of what waits, in bytes. Call it before Run.
+func (f *Fetcher) Bound(most int) { f.tasks = newTasks(most) }
+
+// Waiting is how many exports wait in memory, and whether some were left out.
+func (f *Fetcher) Waiting() (n int, full bool) {
+	f.tasks.mu.Lock()
+	defer f.tasks.mu.Unlock()
+	return len(f.tasks.known), f.tasks.full
+}

@@ -34,7 +34,8 @@ func (f *Fetcher) housekeep(ctx context.Context) {
 	}
 }
 
-// purge removes the files of announcements up to the floor, the oldest first. A file goes before its record says so: a crash
+// purge removes the files of announcements up to the floor, the oldest first. Until then the files of older generations stay
+// beside the newest one's: somebody may be reading one, and a bucket keeps no file for those who have it open. A file goes before its record says so: a crash
 // in between leaves a record that the next round meets again.
 func (f *Fetcher) purge(ctx context.Context, floor event.Sequence) error {
 	for after := uint64(0); ; {

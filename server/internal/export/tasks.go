@@ -15,30 +15,51 @@ type task struct {
 	due time.Time
 }
 
+const (
+	// maxTaskBytes bounds the memory of what waits: about 100,000 exports. Others wait in the store.
+	maxTaskBytes = 32 << 20
+	// taskBytes is what a task takes, besides its export's id.
+	taskBytes = 256
+)
+
 // tasks are what the workers choose from, the first due first. A generation is there once, and isn't given to a second worker
 // while one has it.
 type tasks struct {
 	mu    sync.Mutex
 	heap  taskHeap
 	known map[store.ExportKey]bool
+	bytes int  // of what is known
+	most  int  // bytes
+	full  bool // since room was last told of, something was left out
 	// wake has a token when there may be something earlier to do than a worker knows.
 	wake chan struct{}
+	// room has a token when something was left out and half of the room is free again.
+	room chan struct{}
 }
 
-func newTasks() *tasks {
-	return &tasks{known: map[store.ExportKey]bool{}, wake: make(chan struct{}, 1)}
+func newTasks(most int) *tasks {
+	return &tasks{most: most, known: map[store.ExportKey]bool{}, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// add adds a generation unless it is there, or with a worker.
-func (t *tasks) add(key store.ExportKey, due time.Time) {
+// add adds a generation unless it is there, or with a worker. If there is no room it is left out, until it is added again.
+func (t *tasks) add(key store.ExportKey, due time.Time) (ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known[key] {
-		t.known[key] = true
-		heap.Push(&t.heap, task{key, due})
-		t.rouse()
+	if t.known[key] {
+		return true
 	}
+	if size := sizeOf(key); t.bytes > 0 && t.bytes+size > t.most {
+		t.full = true
+		return false
+	}
+	t.known[key] = true
+	t.bytes += sizeOf(key)
+	heap.Push(&t.heap, task{key, due})
+	t.rouse()
+	return true
 }
+
+func sizeOf(key store.ExportKey) int { return taskBytes + len(key.ID) }
 
 // again gives a task back, to be done at another time.
 func (t *tasks) again(key store.ExportKey, due time.Time) {
@@ -53,6 +74,11 @@ func (t *tasks) done(key store.ExportKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.known, key)
+	t.bytes -= sizeOf(key)
+	if t.full && t.bytes <= t.most/2 {
+		t.full = false
+		token(t.room)
+	}
 }
 
 // take waits for a task that is due, by the given clock; false if the context ends first.
@@ -88,9 +114,12 @@ func (t *tasks) pop(now time.Time) (key store.ExportKey, wait time.Duration, ok 
 	return key, 0, true
 }
 
-func (t *tasks) rouse() {
+func (t *tasks) rouse() { token(t.wake) }
+
+// token puts a token where one is enough.
+func token(into chan struct{}) {
 	select {
-	case t.wake <- struct{}{}:
+	case into <- struct{}{}:
 	default:
 	}
 }
