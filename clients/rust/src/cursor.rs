@@ -1,5 +1,4 @@
 use std::fs::{self, File};
-use std::future::Future;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;

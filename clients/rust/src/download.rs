@@ -1,5 +1,5 @@
 use std::fmt::{self, Write as _};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 

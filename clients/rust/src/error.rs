@@ -157,10 +157,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Call(failure) => failure.fmt(f),
-            Error::Gap(gap) => write!(
+            Error::Gap(Gap { requested, oldest }) if requested.is_empty() => {
+                write!(
+                    f,
+                    "events were lost: retention had removed them while they were still owed; going on from {oldest:?}"
+                )
+            }
+            Error::Gap(Gap { requested, oldest }) => write!(
                 f,
-                "events were lost: retention had removed what came after cursor {:?}; going on from {:?}",
-                gap.requested, gap.oldest
+                "events were lost: retention had removed what came after cursor {requested:?}; going on from {oldest:?}"
             ),
             Error::Config(what) => f.write_str(what),
             Error::CursorStore(error) => write!(f, "the cursor store: {error}"),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use std::future::IntoFuture;
 use straw_client::v1::{
     CreateSubscriptionRequest, GetSubscriptionRequest, ListDeadLettersRequest, SeekSubscriptionRequest,
     StartPosition, Subscription, seek_subscription_request, subscription,

@@ -24,12 +24,12 @@ pub(crate) struct Extender {
 impl Extender {
     pub(crate) async fn run(self) {
         let interval = self.ack_deadline().await / 3;
+        let mut failures = 0;
         while let Some(ack_ids) = self.hand.upgrade().map(|hand| hand.open_ack_ids()) {
-            if !ack_ids.is_empty() {
-                // A failure leaves two more tries; then the event comes again, while it is in hand.
-                _ = timeout(interval, self.extend(ack_ids)).await;
-            }
-            sleep(interval).await;
+            let extended =
+                ack_ids.is_empty() || timeout(interval, self.extend(ack_ids)).await.is_ok_and(|r| r.is_ok());
+            failures = if extended { 0 } else { failures + 1 };
+            sleep(if extended { interval } else { interval.min(jitter(failures)) }).await;
         }
     }
 

@@ -6,7 +6,6 @@
 pub mod gateway;
 pub mod proxy;
 
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
