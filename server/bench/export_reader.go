@@ -70,7 +70,7 @@ func (r *exportReader) do(verb string, _ json.RawMessage) (any, error) {
 
 func (r *exportReader) read(sum hash.Hash) (*ExportReadResult, error) {
 	began := monotonic()
-	var into io.Writer = io.Discard
+	into := io.Discard
 	if sum != nil {
 		into = sum
 	}
