@@ -94,10 +94,11 @@ func (e *PanicError) Unwrap() error {
 // twice at once: its settlement counts for the newest sending. Handlers must nevertheless bear an event coming twice.
 //
 // When the context ends, Consume takes no more, lets the handlers end and confirms what they settled; what was not begun is
-// given back without a failure. Then it returns nil. A handler's context has the values of ctx, but ends only if DrainTimeout
-// passes: then its event is given back, and Consume returns an error without waiting for it. It drains also when the client
-// is closed, returning ErrClosed, or when something else fails that a retry can't help, such as SUBSCRIPTION_NOT_FOUND,
-// returning that *Error.
+// given back without a failure. Then it returns nil. (What the gateway sends in the moment between the giving back and the end
+// of the stream, if no other consumer is there to have it, counts as lost, which is a failure.) A handler's context has the
+// values of ctx, but ends only if DrainTimeout passes: then its event is given back, and Consume returns an error without
+// waiting for it. It drains also when the client is closed, returning ErrClosed, or when something else fails that a retry
+// can't help, such as SUBSCRIPTION_NOT_FOUND, returning that *Error.
 //
 // A handler that panics has failed: its event is given back, the consumer drains, and then Consume panics with a *PanicError.
 // A program that would rather go on recovers within handle.
