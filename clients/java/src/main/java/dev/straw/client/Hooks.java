@@ -6,8 +6,8 @@ import java.time.Duration;
 
 /**
  * Is told what a subscription or a consumer does, for logs and metrics. Its methods are called by
- * the thread that reads, one at a time, and should return soon; {@link #settled} is called by any
- * thread. What they throw ends the subscription.
+ * the thread that reads, one at a time, and should return soon; what they throw ends the
+ * subscription. {@link #settled} is called by any thread; what it throws is logged.
  */
 public interface Hooks {
   /** Does nothing. */

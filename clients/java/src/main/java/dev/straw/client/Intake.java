@@ -21,7 +21,9 @@ import java.util.concurrent.TimeUnit;
  * and here until they are confirmed. An event that the gateway sends again while it is here isn't
  * handed out a second time.
  */
-final class Intake {
+final class Intake implements Settler.Outcome {
+  private static final System.Logger LOG = System.getLogger(Intake.class.getName());
+
   /** How many confirmed events are remembered: one may have been sent again just before. */
   private static final int MEMORY = 1000;
 
@@ -59,7 +61,7 @@ final class Intake {
     this.workers = workers;
     this.options = options;
     source = new FrameSource(channel, options.request(), options.hooks());
-    settler = new Settler(channel, workers, options.subscription(), this::confirmed);
+    settler = new Settler(channel, workers, options.subscription(), this);
     leases = new Leases(channel, workers, options.subscription(), this::leaseIds);
   }
 
@@ -128,13 +130,30 @@ final class Intake {
     }
   }
 
-  private void confirmed(Message message, Nack nack, AckResult.Status status) {
+  @Override
+  public void confirmed(Message message, Nack nack, AckResult.Status status) {
     boolean gone =
         status == AckResult.Status.ALREADY_ACKED
             || nack == null && status == AckResult.Status.ACKED;
+    forget(message, gone);
+    if (message.confirm(status)) {
+      report(message, status);
+    }
+  }
+
+  @Override
+  public void failed(Message message, StrawException failure) {
+    forget(message, false);
+    message.fail(failure);
+  }
+
+  /** What isn't gone may have been sent again. */
+  private void forget(Message message, boolean gone) {
     Key key = Key.of(message.event());
     synchronized (this) {
-      held.remove(key);
+      if (!held.remove(key, message)) {
+        return;
+      }
       Delivery successor = message.successor();
       if (gone) {
         acked.put(key, true);
@@ -142,9 +161,15 @@ final class Intake {
         add(key, successor);
       }
     }
-    onReady.run(); // the successor
-    if (message.confirm(status)) {
+    onReady.run();
+  }
+
+  /** A hook must not keep others from being confirmed. */
+  private void report(Message message, AckResult.Status status) {
+    try {
       options.hooks().settled(message, status);
+    } catch (RuntimeException e) {
+      LOG.log(System.Logger.Level.WARNING, "the hook for settled messages has failed", e);
     }
   }
 

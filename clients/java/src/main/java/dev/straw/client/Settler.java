@@ -27,8 +27,12 @@ final class Settler {
   private static final long CALL_SECONDS = 20;
 
   /** Is told what became of a message. */
-  interface Confirmed {
+  interface Outcome {
+    /** A null nack was an acknowledgement. */
     void confirmed(Message message, Nack nack, AckResult.Status status);
+
+    /** The gateway has refused the call, or wasn't asked any more. */
+    void failed(Message message, StrawException failure);
   }
 
   private record Request(Message message, Nack nack) {}
@@ -36,21 +40,20 @@ final class Settler {
   private final GatewayChannel channel;
   private final Workers workers;
   private final String subscription;
-  private final Confirmed confirmed;
+  private final Outcome outcome;
 
-  private final Deque<Request> queue =
-      new ArrayDeque<>(); // guarded by this, as is all that follows
-  private List<Request> sent =
-      List.of(); // and not answered; while there are any, no other call is made
+  // Guarded by this:
+  private final Deque<Request> queue = new ArrayDeque<>();
+  private List<Request> sent = List.of(); // and not answered; there is one call at a time
   private int atWork; // messages that may still be settled
   private boolean scheduled;
   private boolean closed;
 
-  Settler(GatewayChannel channel, Workers workers, String subscription, Confirmed confirmed) {
+  Settler(GatewayChannel channel, Workers workers, String subscription, Outcome outcome) {
     this.channel = channel;
     this.workers = workers;
     this.subscription = subscription;
-    this.confirmed = confirmed;
+    this.outcome = outcome;
   }
 
   /** Tells that there are messages more that may be settled. */
@@ -59,20 +62,24 @@ final class Settler {
   }
 
   void add(Message message, Nack nack) {
+    boolean accepted;
+    boolean full;
     synchronized (this) {
       atWork--;
-      if (!closed) {
+      accepted = !closed;
+      full = queue.size() + 1 >= MAX_BATCH || atWork <= 0;
+      if (accepted) {
         queue.add(new Request(message, nack));
-        if (!sent.isEmpty()) {
-          return;
-        }
-        if (queue.size() < MAX_BATCH && atWork > 0) {
-          linger();
-          return;
-        }
+      }
+      if (accepted && !full && sent.isEmpty()) {
+        linger();
       }
     }
-    flush();
+    if (!accepted) {
+      outcome.failed(message, tooLate());
+    } else if (full) {
+      flush();
+    }
   }
 
   private void linger() {
@@ -170,9 +177,15 @@ final class Settler {
   }
 
   private void answered(List<Request> batch, List<AckResult> results) {
+    if (results.size() != batch.size()) {
+      String sentence =
+          "the gateway has answered " + results.size() + " results for " + batch.size() + " ids";
+      refused(batch, new StrawException(Status.Code.DATA_LOSS, sentence));
+      return;
+    }
     for (int i = 0; i < batch.size(); i++) {
       Request request = batch.get(i);
-      confirmed.confirmed(request.message(), request.nack(), results.get(i).getStatus());
+      outcome.confirmed(request.message(), request.nack(), results.get(i).getStatus());
     }
     done();
   }
@@ -189,7 +202,11 @@ final class Settler {
           TimeUnit.NANOSECONDS);
       return;
     }
-    batch.forEach(request -> request.message().fail(failure));
+    refused(batch, failure);
+  }
+
+  private void refused(List<Request> batch, StrawException failure) {
+    batch.forEach(request -> outcome.failed(request.message(), failure));
     done();
   }
 
@@ -233,7 +250,7 @@ final class Settler {
       queue.clear();
       notifyAll();
     }
-    left.forEach(request -> request.message().fail(tooLate()));
+    left.forEach(request -> outcome.failed(request.message(), tooLate()));
   }
 
   private static StrawException tooLate() {

@@ -243,7 +243,7 @@ class ConsumerTest {
     begun.await();
     Thread closing = new Thread(consumer::close);
     closing.start();
-    awaitState(closing, Thread.State.WAITING);
+    Until.holds(() -> closing.getState() == Thread.State.WAITING);
     goOn.countDown();
     closing.join();
     assertTrue(consumer.completion().isDone());
@@ -258,12 +258,6 @@ class ConsumerTest {
     List<String> all = new ArrayList<>(first.handled);
     all.addAll(second.handled);
     assertEquals(ids(1, 40), all.stream().sorted().toList());
-  }
-
-  private static void awaitState(Thread thread, Thread.State state) {
-    while (thread.getState() != state) {
-      Thread.onSpinWait();
-    }
   }
 
   @Test
@@ -362,9 +356,7 @@ class ConsumerTest {
     Consumer consumer =
         client.consume(ConsumeOptions.builder("work").hooks(ledger).build(), ledger::note);
     MessageStream messages = client.consume(ConsumeOptions.of("work"));
-    while (now().getConsumerCount() < 2) {
-      Thread.onSpinWait();
-    }
+    Until.holds(() -> now().getConsumerCount() == 2);
     client
         .subscriptions()
         .deleteSubscription(DeleteSubscriptionRequest.newBuilder().setId("work").build());

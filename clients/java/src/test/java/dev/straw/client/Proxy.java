@@ -53,11 +53,6 @@ final class Proxy implements AutoCloseable {
     return "127.0.0.1:" + listener.getLocalPort();
   }
 
-  /** Cuts every connection that is open now. */
-  void cut() {
-    open.forEach(Proxy::closeQuietly);
-  }
-
   private void accept() throws IOException {
     for (int n = 1; !closed; n++) {
       Socket client = track(listener.accept());
@@ -129,6 +124,6 @@ final class Proxy implements AutoCloseable {
   public void close() {
     closed = true;
     closeQuietly(listener);
-    cut();
+    open.forEach(Proxy::closeQuietly);
   }
 }

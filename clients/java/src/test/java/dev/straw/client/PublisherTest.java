@@ -124,9 +124,7 @@ class PublisherTest {
     subscriber.request(4);
     String fourth = last.get(30, TimeUnit.SECONDS);
     subscriber.subscription.join().cancel();
-    while (!store.load().equals(fourth)) {
-      Thread.onSpinWait();
-    }
+    Until.holds(() -> store.load().equals(fourth));
     assertEquals(4, subscriber.events.size());
   }
 

@@ -8,10 +8,12 @@ import dev.straw.v1.Event;
 import dev.straw.v1.EventServiceGrpc;
 import dev.straw.v1.SubscribeRequest;
 import dev.straw.v1.SubscribeResponse;
+import io.grpc.BindableService;
 import io.grpc.Grpc;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.Server;
+import io.grpc.ServerBuilder;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerCredentials;
@@ -34,22 +36,25 @@ final class ScriptedGateway extends EventServiceGrpc.EventServiceImplBase
   final List<SubscribeRequest> requests = new CopyOnWriteArrayList<>();
   final List<String> authorizations = new CopyOnWriteArrayList<>();
 
-  /** The script is given the number of a call, from 1. */
-  ScriptedGateway(BiConsumer<Integer, StreamObserver<SubscribeResponse>> script)
+  /** The script is given the number of a call of Subscribe, from 1. */
+  ScriptedGateway(
+      BiConsumer<Integer, StreamObserver<SubscribeResponse>> script, BindableService... others)
       throws IOException {
-    this(InsecureServerCredentials.create(), script);
+    this(InsecureServerCredentials.create(), script, others);
   }
 
   ScriptedGateway(
-      ServerCredentials credentials, BiConsumer<Integer, StreamObserver<SubscribeResponse>> script)
+      ServerCredentials credentials,
+      BiConsumer<Integer, StreamObserver<SubscribeResponse>> script,
+      BindableService... others)
       throws IOException {
     this.script = script;
-    server =
-        Grpc.newServerBuilderForPort(0, credentials)
-            .addService(this)
-            .intercept(this)
-            .build()
-            .start();
+    ServerBuilder<?> builder =
+        Grpc.newServerBuilderForPort(0, credentials).addService(this).intercept(this);
+    for (BindableService other : others) {
+      builder.addService(other);
+    }
+    server = builder.build().start();
   }
 
   String address() {
