@@ -48,9 +48,9 @@
 //   - blocked: what each stream adds that has much to read and never does. Twice: a client that reads its socket but grants no
 //     window beyond the first 64 KiB, and one that grants the largest windows and never reads its socket.
 //   - stalled: the delivery p99 of eight subscribers beside 1,000 streams of the former kind, over that without them.
-//   - download: one large export, stored, over HTTP, over gRPC with the generated stub, and by clients/go, which resumes and
-//     sums up what comes; the reader drops the bytes. Limit: net/http serving the same file without sendfile, which whoever
-//     looks at the bytes can't use.
+//   - download: one large export, stored, over HTTP, over gRPC with the generated stub, the same undecoded, and by clients/go,
+//     which resumes and sums up what comes; the reader drops the bytes. Limit: net/http serving the same file without
+//     sendfile, which whoever looks at the bytes can't use.
 //   - exports: 1,000 exports of 16 KiB are announced at once; from the first webhook to the event that tells of the last one
 //     stored. Limit: a bare fetcher, four downloads at once like Straw's, that syncs each file; it keeps its connections,
 //     checks nothing and tells nobody.

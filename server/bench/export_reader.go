@@ -21,8 +21,8 @@ import (
 
 // ExportReaderConfig is which file is downloaded, and how.
 type ExportReaderConfig struct {
-	// URL is asked over HTTP; if it is empty, Export is downloaded from Addr over gRPC, as Decode says: decodeClient or
-	// decodeGenerated.
+	// URL is asked over HTTP; if it is empty, Export is downloaded from Addr over gRPC, as Decode says: decodeClient,
+	// decodeGenerated, or decodeNothing, which counts what the frames hold besides the file, too.
 	URL, Addr, Export, Decode string
 }
 
@@ -52,7 +52,11 @@ func openExportReader(config ExportReaderConfig) (r *exportReader, ready any, er
 	case config.Decode == decodeClient:
 		r.client, err = straw.Dial(config.Addr)
 	default:
-		r.conn, err = grpc.NewClient(config.Addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+		if config.Decode == decodeNothing {
+			options = append(options, grpc.WithDefaultCallOptions(grpc.ForceCodecV2(dropCodec{})))
+		}
+		r.conn, err = grpc.NewClient(config.Addr, options...)
 	}
 	return r, struct{}{}, err
 }
@@ -95,18 +99,29 @@ func (r *exportReader) readStub(into io.Writer) (n int64, err error) {
 		return 0, err
 	}
 	for {
-		frame, err := stream.Recv()
+		data, size, err := r.receive(stream)
 		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {
 			return n, err
 		}
-		n += int64(len(frame.GetData()))
-		if _, err := into.Write(frame.GetData()); err != nil {
+		n += int64(size)
+		if _, err := into.Write(data); err != nil {
 			return n, err
 		}
 	}
+}
+
+// receive returns a frame's bytes, if they are decoded, and how many there are.
+func (r *exportReader) receive(stream grpc.ServerStreamingClient[strawv1.DownloadExportResponse]) (data []byte, size int, err error) {
+	if r.config.Decode == decodeNothing {
+		var frame dropped
+		err := stream.RecvMsg(&frame)
+		return nil, frame.bytes, err
+	}
+	frame, err := stream.Recv()
+	return frame.GetData(), len(frame.GetData()), err
 }
 
 // readBody reads what is a stream of bytes.
