@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,13 +197,14 @@ def consume(_: str, args: argparse.Namespace) -> None:
             with futures.ThreadPoolExecutor(16) as posters:
                 list(posters.map(gateway.post, ids(1, args.consumed)))
             numbers = iter(range(1000))
-            compare(
-                "consume with acks",
-                args.rounds,
-                args.consumed,
-                lambda: consume_bare(gateway.address, f"bare-{next(numbers)}", args),
-                lambda: consume_client(gateway.address, f"client-{next(numbers)}", args),
-            )
+            for which, client in (("consume with acks", consume_client), ("consume with acks, asyncio", consume_async)):
+                compare(
+                    which,
+                    args.rounds,
+                    args.consumed,
+                    lambda: consume_bare(gateway.address, f"bare-{next(numbers)}", args),
+                    partial(lambda consume: consume(gateway.address, f"client-{next(numbers)}", args), client),
+                )
         finally:
             gateway.kill()
 
@@ -246,6 +248,28 @@ def consume_client(address: str, name: str, args: argparse.Namespace) -> None:
     with straw.Client(address) as client:
         consumer = client.consume(name, concurrency=args.concurrency, hooks=straw.Hooks(settled=settled))
         consumer.run(lambda _: None)
+
+
+def consume_async(address: str, name: str, args: argparse.Namespace) -> None:
+    """Consume with an asyncio handler that does nothing."""
+    create(address, name)
+    confirmed = 0
+
+    async def run() -> None:
+        def settled(_: straw.Settlement) -> None:
+            nonlocal confirmed
+            confirmed += 1
+            if confirmed == args.consumed:
+                consumer.stop()
+
+        async def handle(_: object) -> None:
+            pass
+
+        async with straw.aio.Client(address) as client:
+            consumer = client.consume(name, concurrency=args.concurrency, hooks=straw.Hooks(settled=settled))
+            await consumer.run(handle)
+
+    asyncio.run(run())
 
 
 def main() -> None:

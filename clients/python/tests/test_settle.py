@@ -147,6 +147,12 @@ def test_each_result_is_its_events_own(consumer: Consumer, status: str) -> None:
     assert not one.succeeded()
 
 
+def test_a_result_of_a_newer_gateway_is_no_success(consumer: Consumer) -> None:
+    settlement = consumer.have("evt_1").ack()
+    consumer.settler.answered(consumer.call(), [AckResult.FromString(b"\x10\x63")])
+    assert settlement.status is straw.Status.INVALID
+
+
 def test_deadlines_are_extended_every_third_of_them(consumer: Consumer) -> None:
     one = consumer.have("evt_1")
     consumer.advance(4)

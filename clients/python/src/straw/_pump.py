@@ -160,15 +160,22 @@ class Pump:
             self._fail(error)
 
     def _send(self) -> None:
-        while True:
-            with self._lock:
-                while not self._ending and (due := self._settler.due()) != 0:
-                    self._work.wait(due)
-                batch = None if self._ending else self._settler.take()
-            if self._ending:
-                return
-            if batch is not None:
+        try:
+            while (batch := self._next_call()) is not None:
                 self._exchange(batch)
+        except Exception as error:
+            self._fail(error)
+
+    def _next_call(self) -> Batch[Confirmation] | None:
+        """Wait until there is a call to make; None at the end."""
+        with self._lock:
+            while not self._ending:
+                due = self._settler.due()
+                if due != 0:
+                    self._work.wait(due)
+                elif (batch := self._settler.take()) is not None:
+                    return batch
+        return None
 
     def _exchange(self, batch: Batch[Confirmation]) -> None:
         error: StrawError | None = None

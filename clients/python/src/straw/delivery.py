@@ -22,12 +22,15 @@ class Status(str, Enum):
     STALE = "STALE"
     """It predates a seek, or, for a nack, the event was sent again since."""
     INVALID = "INVALID"
-    """The delivery is none of this subscription's."""
+    """The delivery is none of this subscription's; or the gateway says something that is newer than this client."""
 
     @classmethod
     def of(cls, status: AckResult.Status) -> Status:
         """Return the status of the API's answer."""
-        return cls(AckResult.Status.Name(status))
+        return _STATUSES.get(status, cls.INVALID)
+
+
+_STATUSES = {AckResult.Status.Value(status.value): status for status in Status}
 
 
 @dataclass(frozen=True)

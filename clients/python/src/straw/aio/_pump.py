@@ -147,16 +147,23 @@ class Pump:
             self._fail(error)
 
     async def _send(self) -> None:
+        try:
+            while True:
+                await self._exchange(await self._next_call())
+        except Exception as error:
+            self._fail(error)
+
+    async def _next_call(self) -> Batch[Confirmation]:
+        """Wait until there is a call to make."""
         while True:
             self._work.clear()
             due = self._settler.due()
-            if due == 0:
-                if (batch := self._settler.take()) is not None:
-                    await self._exchange(batch)
-            elif due is None:
+            if due is None:
                 await self._work.wait()
-            else:
+            elif due > 0:
                 await _wait(self._work, time.monotonic() + due)
+            elif (batch := self._settler.take()) is not None:
+                return batch
 
     async def _exchange(self, batch: Batch[Confirmation]) -> None:
         try:

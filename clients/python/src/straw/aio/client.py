@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """Calls one gateway. For the tasks of one event loop; one per program is enough: its calls share a connection.
+    """Calls one gateway, for the tasks of one event loop, in which it is made.
 
-    Making one does no I/O: a gateway that isn't there shows in the first call. Also a context manager that
-    closes it.
+    One per program is enough: its calls share a connection. Making one does no I/O: a gateway that isn't there shows in the
+    first call. Also a context manager that closes it.
 
     Args:
         address: The gateway's `host:port`, or any target that gRPC knows, such as `dns:///host:port` or `unix:///path`.
