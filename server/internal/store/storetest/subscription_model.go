@@ -124,7 +124,7 @@ func (m *subscriptionModel) did(format string, args ...any) {
 // tell logs the latest operations of a model that has failed.
 func (m *subscriptionModel) tell() {
 	if m.Failed() {
-		m.Logf("the latest operations:\n%s", strings.Join(m.log[max(0, len(m.log)-60):], "\n"))
+		m.Logf("the latest operations:\n%s", strings.Join(m.log[max(0, len(m.log)-200):], "\n"))
 	}
 }
 

@@ -53,6 +53,7 @@ func (m *subscriptionModel) leave() {
 		}
 	}
 	k.taking.Close(lost)
+	m.statuses([]strawv1.AckResult_Status{}) // now it is on record
 	m.bury()
 }
 
