@@ -23,6 +23,8 @@ use tokio::sync::Notify;
 
 const EVENTS: usize = 40_000;
 const ROUNDS: usize = 7;
+/// How often a round replays all events.
+const PASSES: usize = 4;
 /// Writers share the gateway's commits.
 const WRITERS: usize = 32;
 const OUTSTANDING: usize = 1000;
@@ -36,23 +38,23 @@ async fn main() -> Result<(), Error> {
     let client = support::client(&gateway.grpc);
     replay(&client).await?; // warms both sides up
 
-    let (mut bare, mut with) = (Vec::new(), Vec::new());
+    let mut replays = Rounds::default();
     for _ in 0..ROUNDS {
-        bare.push(rate(bare_replay(&client)).await?);
-        with.push(rate(replay(&client)).await?);
+        replays.bare.push(cost(PASSES, || bare_replay(&client)).await?);
+        replays.with.push(cost(PASSES, || replay(&client)).await?);
     }
-    report("replay", &mut bare, &mut with);
+    replays.report("replay");
 
-    let (mut bare, mut with) = (Vec::new(), Vec::new());
+    let mut durable = Rounds::default();
     for round in 0..ROUNDS {
         let (one, other) = (
             create(&client, &format!("bare-{round}")).await?,
             create(&client, &format!("with-{round}")).await?,
         );
-        bare.push(rate(bare_consume(&client, one)).await?);
-        with.push(rate(consume(&client, other)).await?);
+        durable.bare.push(cost(1, || bare_consume(&client, &one)).await?);
+        durable.with.push(cost(1, || consume(&client, &other)).await?);
     }
-    report("durable, with acks", &mut bare, &mut with);
+    durable.report("durable, with acks");
 
     let (begin, first) = (Instant::now(), resident());
     let (mut events, mut most) = (0, first);
@@ -73,13 +75,35 @@ fn fill(gateway: &Gateway) {
     });
 }
 
-/// Events a second.
-#[allow(clippy::cast_precision_loss, reason = "they are counted in thousands")]
-async fn rate(read: impl Future<Output = Result<usize, Error>>) -> Result<f64, Error> {
-    let begin = Instant::now();
-    let events = read.await?;
-    assert_eq!(events, EVENTS);
-    Ok(events as f64 / begin.elapsed().as_secs_f64())
+/// What reading takes.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Events a second.
+    rate: f64,
+    /// Time of this process on a processor, in nanoseconds an event; it says more than the rate on a busy machine.
+    processor: f64,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "they are counted in millions")]
+async fn cost<R>(passes: usize, read: impl Fn() -> R) -> Result<Cost, Error>
+where
+    R: Future<Output = Result<usize, Error>>,
+{
+    let (begin, busy) = (Instant::now(), processor_time());
+    for _ in 0..passes {
+        assert_eq!(read().await?, EVENTS);
+    }
+    let events = (passes * EVENTS) as f64;
+    let processor = (processor_time() - busy) as f64 / events;
+    Ok(Cost { rate: events / begin.elapsed().as_secs_f64(), processor })
+}
+
+/// Of all threads so far, in nanoseconds; Linux tells.
+fn processor_time() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").expect("this is Linux");
+    let spent =
+        threads.flatten().map(|t| std::fs::read_to_string(t.path().join("schedstat")).unwrap_or_default());
+    spent.filter_map(|s| s.split_whitespace().next()?.parse::<u64>().ok()).sum()
 }
 
 async fn replay(client: &Client) -> Result<usize, Error> {
@@ -119,7 +143,7 @@ async fn create(client: &Client, id: &str) -> Result<String, Error> {
     Ok(client.subscriptions().create_subscription(request).await?.into_inner().id)
 }
 
-async fn consume(client: &Client, id: String) -> Result<usize, Error> {
+async fn consume(client: &Client, id: &str) -> Result<usize, Error> {
     let (count, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let (counter, all) = (Arc::clone(&count), Arc::clone(&enough));
     let handler = move |delivery: Delivery| {
@@ -135,29 +159,45 @@ async fn consume(client: &Client, id: String) -> Result<usize, Error> {
 }
 
 /// Acknowledges each frame before it reads the next.
-async fn bare_consume(client: &Client, id: String) -> Result<usize, Error> {
+async fn bare_consume(client: &Client, id: &str) -> Result<usize, Error> {
     let max_outstanding = i32::try_from(OUTSTANDING).expect("it is small");
     let request =
-        SubscribeRequest { subscription_id: id.clone(), max_outstanding, ..SubscribeRequest::default() };
+        SubscribeRequest { subscription_id: id.into(), max_outstanding, ..SubscribeRequest::default() };
     let mut frames = client.events().subscribe(request).await?.into_inner();
     let (mut stub, mut count) = (client.subscriptions(), 0);
     while count < EVENTS {
         let frame = frames.message().await?.expect("it doesn't end");
         let ack_ids: Vec<String> = frame.deliveries.into_iter().map(|d| d.ack_id).collect();
         count += ack_ids.len();
-        stub.acknowledge(AcknowledgeRequest { subscription_id: id.clone(), ack_ids }).await?;
+        stub.acknowledge(AcknowledgeRequest { subscription_id: id.into(), ack_ids }).await?;
     }
     Ok(count)
 }
 
-fn report(what: &str, bare: &mut [f64], with: &mut [f64]) {
-    let mut ratios: Vec<f64> = with.iter().zip(bare.iter()).map(|(w, b)| w / b).collect();
-    let (bare, with, ratio) = (median(bare), median(with), median(&mut ratios));
-    let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
-    println!("{what}: {with:.0} events/s, bare stub {bare:.0}, ratio {ratio:.2} ({least:.2} to {most:.2})");
+#[derive(Default)]
+struct Rounds {
+    bare: Vec<Cost>,
+    with: Vec<Cost>,
 }
 
-fn median(values: &mut [f64]) -> f64 {
+impl Rounds {
+    fn report(&self, what: &str) {
+        println!("{what}:");
+        let of = |costs: &[Cost], what: fn(&Cost) -> f64| median(costs.iter().map(what));
+        let [bare, with] = [&self.bare, &self.with].map(|c| (of(c, |c| c.rate), of(c, |c| c.processor)));
+        println!("  client    {:8.0} events/s, {:6.0} ns of processor an event", with.0, with.1);
+        println!("  bare stub {:8.0} events/s, {:6.0} ns of processor an event", bare.0, bare.1);
+        let rounds = || self.with.iter().zip(&self.bare);
+        let rate = median(rounds().map(|(w, b)| w.rate / b.rate));
+        let processor = median(rounds().map(|(w, b)| b.processor / w.processor));
+        println!(
+            "  client to bare stub, median of {ROUNDS} rounds: {rate:.2} by rate, {processor:.2} by processor"
+        );
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
