@@ -8,8 +8,8 @@ install)
   tar xzf "$target"/package/straw-client-*.crate -C "$SCRATCH"
   cargo init --quiet --vcs none --name newcomer
   cargo add --quiet --path "$SCRATCH"/straw-client-*/
-  cargo add --quiet futures-util
-  cargo add --quiet tokio --features full
+  # What else the README says to add, word for word.
+  grep '^cargo add ' "$REPOSITORY/clients/rust/README.md" | grep -v straw-client | sh -eux
   ;;
 build)
   mkdir -p src/bin
