@@ -159,7 +159,7 @@ def test_concurrency_is_reached_and_kept(gateway: Gateway, handled: Consume) -> 
 
 
 def test_deadlines_are_extended_while_a_handler_runs(gateway: Gateway, handled: Consume) -> None:
-    create(gateway.address, ack_deadline=1)
+    create(gateway.address, ack_deadline=1, max_attempts=1)  # a deadline that passes is a dead letter
     gateway.post("evt_1")
     room = Room()
     timer = threading.Timer(2.5, room.open)
@@ -173,7 +173,9 @@ def test_deadlines_are_extended_while_a_handler_runs(gateway: Gateway, handled: 
     (settlement,) = handled(gateway.address, work, 1)
     timer.join()
     assert settlement.status is straw.Status.ACKED
+    assert settlement.delivery.attempt == 1
     assert attempts == [1]
+    assert not dead_letters(gateway.address)
 
 
 def test_drains(gateway: Gateway, handled: Consume) -> None:

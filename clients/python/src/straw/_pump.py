@@ -76,6 +76,7 @@ class Pump:
         self._begun = 0
         self._given_back: set[Delivery[Confirmation]] = set()
         self._ending = False
+        self._at_rest = False
         progress = Progress(plan.request(subscription, self._settler.max_outstanding), plan.hooks)
         streams: Streams[Closable] = Streams()  # the consumer ends the pump, once it is drained
         self._loop = Loop(link, streams, progress, before_connect=self._before_connect)
@@ -153,6 +154,8 @@ class Pump:
                 if frame.deliveries:
                     with self._lock:
                         arrived = [self._held.arrived(message) for message in frame.deliveries]
+                        if self._at_rest:
+                            self._work.notify()  # there are deadlines now
                     for delivery in arrived:
                         if delivery is not None:
                             self._deliver(delivery)
@@ -172,6 +175,7 @@ class Pump:
             while not self._ending:
                 due = self._settler.due()
                 if due != 0:
+                    self._at_rest = due is None
                     self._work.wait(due)
                 elif (batch := self._settler.take()) is not None:
                     return batch

@@ -81,12 +81,12 @@ class Held(Generic[S]):
         """Return when the next deadline is to be extended, in monotonic time; None if none is."""
         return next(iter(self._extend_at.values()), None)
 
-    def to_extend(self) -> list[Delivery[S]]:
-        """Return the deliveries whose deadlines are to be extended now; each comes again a third of a deadline later."""
+    def to_extend(self, most: int) -> list[Delivery[S]]:
+        """Return so many deliveries whose deadlines are to be extended now; each comes again a third of a deadline later."""
         now = time.monotonic()
-        due = []
+        due: list[Key] = []
         for key, at in self._extend_at.items():
-            if at > now:
+            if at > now or len(due) == most:
                 break
             due.append(key)
         for key in due:

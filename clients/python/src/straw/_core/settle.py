@@ -128,11 +128,11 @@ class Settler(Generic[S]):
         return self._sent
 
     def _extension(self) -> Batch[S] | None:
-        due = self.held.to_extend()
+        due = self.held.to_extend(MOST)
         if not due:
             return None
-        ids = [delivery.ack_id for delivery in due[:MOST]]
-        return Batch(ExtendDeadlineRequest(subscription_id=self._subscription, ack_ids=ids), extended=due[:MOST])
+        ids = [delivery.ack_id for delivery in due]
+        return Batch(ExtendDeadlineRequest(subscription_id=self._subscription, ack_ids=ids), extended=due)
 
     def _settlements(self) -> Batch[S] | None:
         action = next(iter(self._waiting), None)

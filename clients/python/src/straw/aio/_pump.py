@@ -74,6 +74,7 @@ class Pump:
         self._begun = 0
         self._given_back: set[Delivery[Confirmation]] = set()
         self._ending = False
+        self._at_rest = False
         progress = Progress(plan.request(subscription, self._settler.max_outstanding), plan.hooks)
         streams: Streams[Closable] = Streams()  # the consumer ends the pump, once it is drained
         self._loop = Loop(link, streams, progress, before_connect=self._before_connect)
@@ -143,6 +144,8 @@ class Pump:
                     for message in frame.deliveries:
                         if (delivery := self._held.arrived(message)) is not None:
                             self._deliver(delivery)
+                    if self._at_rest and frame.deliveries:
+                        self._work.set()  # there are deadlines now
         except Exception as error:
             self._fail(error)
 
@@ -159,7 +162,9 @@ class Pump:
             self._work.clear()
             due = self._settler.due()
             if due is None:
+                self._at_rest = True
                 await self._work.wait()
+                self._at_rest = False
             elif due > 0:
                 await _wait(self._work, time.monotonic() + due)
             elif (batch := self._settler.take()) is not None:
