@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -39,7 +38,7 @@ func (d downloader) serve(w http.ResponseWriter, r *http.Request, path map[strin
 	defer file.Close()
 	describeFile(w.Header(), x, file.Info())
 	content := &content{Reader: file, response: http.NewResponseController(w)}
-	http.ServeContent(byChunks{w}, r, "", file.Info().StoreTime, content)
+	http.ServeContent(w, r, "", file.Info().StoreTime, content)
 	if content.failed {
 		panic(http.ErrAbortHandler) // so that what was cut doesn't look complete
 	}
@@ -80,20 +79,6 @@ func fileName(x *strawv1.Export) string {
 		name += "." + strings.Trim(tame(x.GetFormat()), ".")
 	}
 	return name
-}
-
-// chunks are the buffers that files go through.
-var chunks = sync.Pool{New: func() any { return new([blob.ChunkSize]byte) }}
-
-// byChunks has whatever copies a file to it read whole chunks, which are checked where they are sent from.
-type byChunks struct{ http.ResponseWriter }
-
-// ReadFrom implements io.ReaderFrom.
-func (w byChunks) ReadFrom(file io.Reader) (int64, error) {
-	buf := chunks.Get().(*[blob.ChunkSize]byte)
-	defer chunks.Put(buf)
-	// Without their other methods, neither end can choose another buffer.
-	return io.CopyBuffer(struct{ io.Writer }{w.ResponseWriter}, struct{ io.Reader }{file}, buf[:])
 }
 
 // content is a file that notes whether reading failed, and gives the caller time for each chunk instead of for all.
