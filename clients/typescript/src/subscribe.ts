@@ -1,4 +1,5 @@
 import type { Event, Frame, Gap } from "./event.js";
+import type { Delivery } from "./gen/straw/v1/event_service_pb.js";
 import { SerialIterator } from "./iterator.js";
 import type { Subscription } from "./subscription.js";
 
@@ -8,9 +9,13 @@ import type { Subscription } from "./subscription.js";
  * @internal
  */
 export class EventIterator extends SerialIterator<Event> {
-  #frame: Frame | undefined;
-  // Of the frame's deliveries, the next one to yield.
+  #deliveries: readonly Delivery[] = [];
+  // Of the deliveries, the next one to yield.
   #index = 0;
+  // What the program works on.
+  #event: Event | undefined;
+  // Of the frame whose deliveries these are.
+  #cursor = "";
 
   constructor(
     private readonly subscription: Subscription,
@@ -20,19 +25,18 @@ export class EventIterator extends SerialIterator<Event> {
   }
 
   protected override take(): Event | undefined {
-    this.#processed();
-    if (this.subscription.aborted) {
-      return undefined;
+    if (this.#event) {
+      this.subscription.processed(this.#event.cursor);
     }
-    return this.#frame?.deliveries[this.#index++]?.event;
+    return (this.#event = this.subscription.aborted ? undefined : this.#deliveries[this.#index++]?.event);
   }
 
   protected override async wait(): Promise<Event | undefined> {
     for (;;) {
-      if (this.#frame && !this.subscription.aborted) {
-        this.subscription.processed(this.#frame.cursor);
+      if (!this.subscription.aborted) {
+        this.subscription.processed(this.#cursor);
       }
-      this.#frame = undefined;
+      this.#cursor = "";
       const frame = await this.subscription.next();
       if (!frame) {
         return undefined;
@@ -40,8 +44,9 @@ export class EventIterator extends SerialIterator<Event> {
       if (frame.gap) {
         await this.onGap(frame.gap);
       }
-      this.#frame = frame;
+      this.#deliveries = frame.deliveries;
       this.#index = 0;
+      this.#cursor = frame.cursor;
       const event = this.take();
       if (event) {
         return event;
@@ -55,13 +60,6 @@ export class EventIterator extends SerialIterator<Event> {
 
   protected override finish(): Promise<void> {
     return this.subscription.end();
-  }
-
-  #processed(): void {
-    const event = this.#frame?.deliveries[this.#index - 1]?.event;
-    if (event) {
-      this.subscription.processed(event.cursor);
-    }
   }
 }
 

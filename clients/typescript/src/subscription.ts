@@ -18,6 +18,7 @@ export class Subscription {
   readonly #scope: Scope;
   readonly #stream: FrameStream;
   #loaded = false;
+  #aborted = false;
 
   constructor(
     private readonly link: Link,
@@ -27,12 +28,17 @@ export class Subscription {
     this.#request = subscribeRequest(options);
     this.#cursors = new CursorSaver(options.cursorStore, options.cursorIntervalMs);
     this.#scope = new Scope(...signals);
-    this.#stream = new FrameStream(link, () => this.#nextRequest(), options.hooks ?? {}, this.#scope.signal);
+    const { signal } = this.#scope;
+    this.#aborted = signal.aborted; // a field, for it is asked for each event
+    signal.addEventListener("abort", () => {
+      this.#aborted = true;
+    });
+    this.#stream = new FrameStream(link, () => this.#nextRequest(), options.hooks ?? {}, signal);
   }
 
   /** Says that the subscription was cancelled. */
   get aborted(): boolean {
-    return this.#scope.signal.aborted;
+    return this.#aborted;
   }
 
   /** Returns the next frame; undefined at the head. Throws what ends the subscription. */

@@ -75,6 +75,11 @@ export class Gateway {
     return ids;
   }
 
+  /** Appends events without an order among them. */
+  async postAtOnce(count: number): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () => this.post(1)));
+  }
+
   async postBody(body: string): Promise<void> {
     const answer = await fetch(`http://${this.webhook}/webhooks/juicebox`, {
       method: "POST",
