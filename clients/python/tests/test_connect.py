@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,8 +156,6 @@ def test_closing_the_client_ends_its_subscriptions(make_log: MakeLog) -> None:
 
 
 def test_closing_a_subscription_ends_its_loop(make_log: MakeLog) -> None:
-    import threading
-
     with straw.Client(make_log(1).serve()) as client, client.subscribe(start="earliest") as subscription:
         assert next(subscription).id == "evt_1"
         timer = threading.Timer(0.1, subscription.close)
@@ -196,3 +197,30 @@ def test_a_loop_that_is_stopped_has_processed_its_last_item(make_log: MakeLog, f
             if got >= 10:
                 subscription.stop()
     assert position.read_text().strip() == ("c14" if frames else "c10")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_signal_stops_a_loop_that_waits(make_log: MakeLog, gone: bool) -> None:
+    """For events, or for the gateway to come back."""
+    log = make_log(1)
+    lost = threading.Event()
+    got: list[str] = []
+    with straw.Client(log.serve()) as client:
+        hooks = straw.Hooks(disconnected=lambda *_: lost.set())
+        subscription = client.subscribe(start="earliest", hooks=hooks)
+        before = signal.signal(signal.SIGTERM, lambda *_: subscription.stop())
+
+        def interrupt() -> None:
+            if gone:
+                log.stop()
+                lost.wait(30)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        timer = threading.Timer(0.2, interrupt)
+        timer.start()
+        try:
+            got.extend(event.id for event in subscription)
+        finally:
+            timer.join()
+            signal.signal(signal.SIGTERM, before)
+    assert got == ["evt_1"]
