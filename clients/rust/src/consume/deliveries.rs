@@ -44,6 +44,8 @@ pub struct Deliveries {
 const RELEASES: usize = 10;
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// A handler that blocks its thread can't be cut.
+const CUT_WAIT: Duration = Duration::from_millis(100);
 
 impl Deliveries {
     pub(crate) fn new(client: &Client, options: ConsumeOptions) -> Self {
@@ -98,6 +100,10 @@ impl Deliveries {
         // The stream stays open, or what is being handled would count as lost.
         let in_time = timeout(limit, self.give_back_while(handlers)).await.is_ok();
         let cut = if in_time { 0 } else { self.hand.running() };
+        if cut > 0 {
+            // Handlers that were cut give back what they had, once the runtime has dropped them.
+            _ = timeout(CUT_WAIT, self.hand.none_running()).await;
+        }
         let confirmed = timeout(limit, self.give_back()).await.is_ok();
         match if confirmed { cut } else { self.hand.held() } {
             0 => Ok(()),

@@ -124,7 +124,7 @@ impl Hand {
             && held.phase != Phase::Nacked
             && !held.sought(attempt, connection)
         {
-            (held.ack_id, held.connection) = (ack_id, connection);
+            (held.ack_id, held.attempt, held.connection) = (ack_id, attempt, connection);
             return None;
         }
         state.serial += 1;
@@ -301,5 +301,57 @@ impl Ticket {
 
     pub(crate) fn draining(&self) -> bool {
         self.hand.draining()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event { source: "juicebox".into(), id: "evt-1".into(), ..Event::default() }
+    }
+
+    #[test]
+    fn an_event_in_hand_is_renewed_and_not_taken_again() {
+        let (hand, _queue) = Hand::new();
+        let ticket = hand.take(&event(), "first".into(), 1).unwrap();
+        ticket.begin();
+        assert!(hand.take(&event(), "second".into(), 2).is_none(), "its deadline was missed");
+        hand.lose_connection();
+        assert!(
+            hand.take(&event(), "third".into(), 1).is_none(),
+            "a crashed gateway has forgotten an attempt"
+        );
+        assert!(hand.take(&event(), "fourth".into(), 2).is_none());
+        assert_eq!(hand.open_ack_ids(), ["fourth"]);
+        assert_eq!(ticket.send(false), "fourth");
+        ticket.leave();
+        assert!(hand.take(&event(), "fifth".into(), 3).is_some());
+    }
+
+    #[test]
+    fn what_a_seek_or_a_nack_sends_is_taken_again() {
+        let (hand, _queue) = Hand::new();
+        let before = hand.take(&event(), "first".into(), 2).unwrap();
+        assert!(hand.take(&event(), "second".into(), 1).is_none(), "what was not begun is renewed");
+        before.begin();
+        let sought = hand.take(&event(), "third".into(), 1).unwrap();
+        assert_eq!((before.send(false), sought.send(true)), ("first".into(), "third".into()));
+        assert!(hand.take(&event(), "fourth".into(), 2).is_some(), "the nack may have come to pass");
+        sought.leave();
+        assert_eq!(hand.held(), 1, "a later stay is none of its business");
+    }
+
+    #[test]
+    fn only_the_first_settlement_counts() {
+        let (hand, mut queue) = Hand::new();
+        let ticket = hand.take(&event(), "first".into(), 1).unwrap();
+        ticket.begin();
+        assert!(ticket.settle(None, true, false).is_some());
+        assert!(ticket.settle(Some(Nack::release()), true, true).is_none());
+        assert_eq!(queue.try_recv().unwrap().nack, None);
+        assert!(queue.try_recv().is_err());
+        assert_eq!((hand.running(), hand.open_ack_ids()), (0, Vec::new()));
     }
 }
