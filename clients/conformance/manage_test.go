@@ -33,6 +33,13 @@ func (p *play) manage(ctx context.Context, s *step) error {
 		return p.gateway.start()
 	case s.Subscription != nil:
 		return p.gateway.subscribe(ctx, s.Subscription)
+	case s.Subscriptions != nil:
+		for _, id := range s.Subscriptions {
+			if err := p.gateway.subscribe(ctx, map[string]any{"id": id}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	conn, err := p.gateway.stub()
 	if err != nil {

@@ -51,6 +51,8 @@ type step struct {
 	Export *export `yaml:"export"`
 	// Subscription creates a durable subscription; its members are those of the message straw.v1.Subscription in JSON.
 	Subscription map[string]any `yaml:"subscription"`
+	// Subscriptions creates some of which nothing but the id matters.
+	Subscriptions ids `yaml:"subscriptions"`
 	// Seek moves a subscription of this id to the oldest event.
 	Seek string `yaml:"seek"`
 	// Delete deletes a subscription of this id.
@@ -212,6 +214,8 @@ func (s *step) validate() error {
 	switch {
 	case s.Post != nil:
 		lists = append(lists, &s.Post.Events)
+	case s.Subscriptions != nil:
+		lists = append(lists, &s.Subscriptions)
 	case s.Settled != nil:
 		lists = append(lists, &s.Settled.Events)
 	case s.Expect != nil:

@@ -13,7 +13,8 @@ import (
 // variable is `${…}` in a case.
 var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
 
-// expand returns a copy of a value of a case in which the variables of its strings are what they stand for.
+// expand returns a copy of a value of a case in which the variables of its strings, and the ranges in its lists, are what they
+// stand for.
 func (p *play) expand(ctx context.Context, v any) (any, error) {
 	switch v := v.(type) {
 	case string:
@@ -30,17 +31,31 @@ func (p *play) expand(ctx context.Context, v any) (any, error) {
 		}
 		return expanded, nil
 	case []any:
-		expanded := []any{}
-		for _, element := range v {
-			e, err := p.expand(ctx, element)
+		return p.expandList(ctx, v)
+	}
+	return v, nil
+}
+
+func (p *play) expandList(ctx context.Context, list []any) (any, error) {
+	expanded := []any{}
+	for _, element := range list {
+		if text, ok := element.(string); ok && strings.Contains(text, "..") {
+			all, err := ids{text}.expand()
 			if err != nil {
 				return nil, err
 			}
-			expanded = append(expanded, e)
+			for _, id := range all {
+				expanded = append(expanded, id)
+			}
+			continue
 		}
-		return expanded, nil
+		e, err := p.expand(ctx, element)
+		if err != nil {
+			return nil, err
+		}
+		expanded = append(expanded, e)
 	}
-	return v, nil
+	return expanded, nil
 }
 
 func (p *play) pattern(ctx context.Context, of pattern) (pattern, error) {
