@@ -115,13 +115,12 @@ impl Gateway {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
         mac.update(body.as_bytes());
         let signature = mac.finalize().into_bytes();
-        write!(
-            connection,
+        let request = format!(
             "POST /webhooks/juicebox HTTP/1.1\r\nHost: {}\r\nx-juicebox-signature: {signature:x}\r\nContent-Length: {}\r\n\r\n{body}",
             self.webhook,
             body.len()
-        )
-        .unwrap();
+        );
+        connection.write_all(request.as_bytes()).unwrap(); // in one piece, or the kernel would wait for more
         let mut answer = Vec::new();
         while !answer.ends_with(b"}") && !answer.ends_with(b"}\n") {
             let mut piece = [0; 1024];
