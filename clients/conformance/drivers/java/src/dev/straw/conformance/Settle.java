@@ -8,6 +8,7 @@ import dev.straw.v1.AckResult;
 import dev.straw.v1.AcknowledgeRequest;
 import dev.straw.v1.Delivery;
 import dev.straw.v1.ExtendDeadlineRequest;
+import dev.straw.v1.GetSubscriptionRequest;
 import dev.straw.v1.NackRequest;
 import dev.straw.v1.SubscribeRequest;
 import dev.straw.v1.SubscribeResponse;
@@ -38,6 +39,10 @@ final class Settle {
   }
 
   private void receive(int count) {
+    // A JVM's first call takes it long, and deliveries have deadlines.
+    client
+        .subscriptions()
+        .getSubscription(GetSubscriptionRequest.newBuilder().setId(subscription).build());
     // It stays open until the client is closed.
     Iterator<SubscribeResponse> frames =
         client
@@ -66,15 +71,7 @@ final class Settle {
 
   private List<AckResult> results(String action, List<String> ids) {
     return switch (action) {
-      case "ack" ->
-          client
-              .subscriptions()
-              .acknowledge(
-                  AcknowledgeRequest.newBuilder()
-                      .setSubscriptionId(subscription)
-                      .addAllAckIds(ids)
-                      .build())
-              .getResultsList();
+      case "ack" -> ack(ids);
       case "nack" ->
           client
               .subscriptions()
@@ -95,5 +92,16 @@ final class Settle {
               .getResultsList();
       default -> throw new Arguments.Wrong("call " + action + " is unknown");
     };
+  }
+
+  private List<AckResult> ack(List<String> ids) {
+    return client
+        .subscriptions()
+        .acknowledge(
+            AcknowledgeRequest.newBuilder()
+                .setSubscriptionId(subscription)
+                .addAllAckIds(ids)
+                .build())
+        .getResultsList();
   }
 }

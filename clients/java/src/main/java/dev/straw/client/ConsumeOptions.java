@@ -134,10 +134,7 @@ public final class ConsumeOptions {
      * @return this
      */
     public Builder heartbeatInterval(Duration interval) {
-      request.setHeartbeatInterval(
-          com.google.protobuf.Duration.newBuilder()
-              .setSeconds(interval.getSeconds())
-              .setNanos(interval.getNano()));
+      request.setHeartbeatInterval(Durations.toMessage(interval));
       return this;
     }
 

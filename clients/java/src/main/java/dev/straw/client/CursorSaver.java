@@ -14,8 +14,9 @@ final class CursorSaver {
   private final CursorStore store;
   private final long intervalNanos;
   private final Workers workers;
-  private final ReentrantLock saving =
-      new ReentrantLock(); // held over a save: they keep their order
+
+  /** Held over a save: they keep their order. */
+  private final ReentrantLock saving = new ReentrantLock();
 
   private final Object lock = new Object();
   private String pending = ""; // to be saved; empty when there is nothing

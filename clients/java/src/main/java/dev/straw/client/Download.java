@@ -174,7 +174,7 @@ public final class Download extends InputStream {
         return receiveOnce();
       } catch (StrawException e) {
         disconnect();
-        if (!e.retryable() || failures == MAX_FAILURES) {
+        if (!e.retryable() || failures == MAX_FAILURES || channel.isClosed()) {
           throw fail(e);
         }
       }

@@ -1,11 +1,11 @@
 package dev.straw.client;
 
-import com.google.protobuf.Duration;
 import dev.straw.v1.ErrorReason;
 import dev.straw.v1.EventServiceGrpc;
 import dev.straw.v1.SubscribeRequest;
 import dev.straw.v1.SubscribeResponse;
 import io.grpc.Status;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -35,7 +35,7 @@ final class FrameSource implements AutoCloseable {
   private int frames; // on this connection
   private long patience;
   private int failures; // in a row
-  private java.time.Duration pause = java.time.Duration.ZERO; // asked for by a gateway going away
+  private Duration pause = Duration.ZERO; // asked for by a gateway going away
 
   FrameSource(GatewayChannel channel, SubscribeRequest request, Hooks hooks) {
     this.channel = channel;
@@ -147,7 +147,7 @@ final class FrameSource implements AutoCloseable {
     frames++;
     if (frames == 1) {
       connected = true;
-      long interval = nanos(frame.getHeartbeatInterval());
+      long interval = Durations.nanos(frame.getHeartbeatInterval());
       patience = (interval > 0 ? interval : DEFAULT_HEARTBEAT) / 2 * 5;
     } else {
       // Not with the first frame, or a stream that always dies at one event would be retried at
@@ -155,7 +155,7 @@ final class FrameSource implements AutoCloseable {
       failures = 0;
     }
     if (frame.hasGoingAway()) {
-      pause = java.time.Duration.ofNanos(nanos(frame.getGoingAway().getRetryDelay()));
+      pause = Duration.ofNanos(Durations.nanos(frame.getGoingAway().getRetryDelay()));
     }
   }
 
@@ -175,10 +175,6 @@ final class FrameSource implements AutoCloseable {
     }
   }
 
-  private static long nanos(Duration duration) {
-    return TimeUnit.SECONDS.toNanos(duration.getSeconds()) + duration.getNanos();
-  }
-
   /** Waits before the next connection, or throws if that can't help. */
   private void retreat(StrawException cause) throws InterruptedException {
     if (!recoverable(cause)) {
@@ -186,8 +182,8 @@ final class FrameSource implements AutoCloseable {
       throw cause;
     }
     failures++;
-    java.time.Duration wait = pause.plus(Backoff.after(failures));
-    pause = java.time.Duration.ZERO;
+    Duration wait = pause.plus(Backoff.after(failures));
+    pause = Duration.ZERO;
     hooks.disconnected(cause, wait);
     stopped.await(wait.toNanos(), TimeUnit.NANOSECONDS);
     channel.forgetFailure();

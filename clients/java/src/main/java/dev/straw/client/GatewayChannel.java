@@ -62,6 +62,10 @@ final class GatewayChannel extends Channel implements AutoCloseable {
     }
   }
 
+  boolean isClosed() {
+    return current.isShutdown();
+  }
+
   @Override
   public synchronized void close() {
     retired.forEach(ManagedChannel::shutdownNow);

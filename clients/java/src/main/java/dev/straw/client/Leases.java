@@ -49,9 +49,7 @@ final class Leases {
   }
 
   private void learn(Subscription answer) {
-    long nanos =
-        TimeUnit.SECONDS.toNanos(answer.getAckDeadline().getSeconds())
-            + answer.getAckDeadline().getNanos();
+    long nanos = Durations.nanos(answer.getAckDeadline());
     synchronized (this) {
       if (nanos > 0) {
         third = nanos / 3;

@@ -31,12 +31,7 @@ public final class Nack {
    * @return that way
    */
   public static Nack retryAfter(Duration delay) {
-    return new Nack(
-        NackRequest.newBuilder()
-            .setRetryDelay(
-                com.google.protobuf.Duration.newBuilder()
-                    .setSeconds(delay.getSeconds())
-                    .setNanos(delay.getNano())));
+    return new Nack(NackRequest.newBuilder().setRetryDelay(Durations.toMessage(delay)));
   }
 
   /**

@@ -1,9 +1,9 @@
 package dev.straw.client;
 
-import com.google.protobuf.Duration;
 import dev.straw.v1.Gap;
 import dev.straw.v1.OnGap;
 import dev.straw.v1.SubscribeRequest;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -14,7 +14,7 @@ import java.util.function.Consumer;
 public final class SubscribeOptions {
   private final SubscribeRequest request;
   private final CursorStore cursorStore;
-  private final java.time.Duration cursorInterval;
+  private final Duration cursorInterval;
   private final Consumer<Gap> gapHandler;
   private final Hooks hooks;
 
@@ -43,7 +43,7 @@ public final class SubscribeOptions {
     return cursorStore;
   }
 
-  java.time.Duration cursorInterval() {
+  Duration cursorInterval() {
     return cursorInterval;
   }
 
@@ -59,7 +59,7 @@ public final class SubscribeOptions {
   public static final class Builder {
     private final SubscribeRequest.Builder request = SubscribeRequest.newBuilder();
     private CursorStore cursorStore;
-    private java.time.Duration cursorInterval = java.time.Duration.ofSeconds(1);
+    private Duration cursorInterval = Duration.ofSeconds(1);
     private Consumer<Gap> gapHandler = gap -> {};
     private Hooks hooks = Hooks.NONE;
 
@@ -165,9 +165,8 @@ public final class SubscribeOptions {
      * @param interval 1 s to 60 s; default 15 s
      * @return this
      */
-    public Builder heartbeatInterval(java.time.Duration interval) {
-      request.setHeartbeatInterval(
-          Duration.newBuilder().setSeconds(interval.getSeconds()).setNanos(interval.getNano()));
+    public Builder heartbeatInterval(Duration interval) {
+      request.setHeartbeatInterval(Durations.toMessage(interval));
       return this;
     }
 
@@ -202,7 +201,7 @@ public final class SubscribeOptions {
      * @param interval positive; default 1 s
      * @return this
      */
-    public Builder cursorInterval(java.time.Duration interval) {
+    public Builder cursorInterval(Duration interval) {
       cursorInterval = interval;
       return this;
     }
