@@ -158,35 +158,35 @@ impl ErrorReason {
 pub struct Event {
     /// Identifies the event within its source. As Juicebox sent it, or `sha256-<hex of the body>` when the webhook carried
     /// no usable id. At most 256 bytes.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
     /// What happened, in dotted lower case, such as `export.ready`. An open set: a newer Juicebox may send types that this
     /// gateway doesn't know; they arrive as `unrecognized`.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub r#type: ::prost::alloc::string::String,
     /// Who announced it: `juicebox`, or `straw` for the gateway's own events (`straw.export.stored`, `straw.export.failed`).
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub source: ::prost::alloc::string::String,
     /// Resume strictly after this event by sending it as `after`. Save it once the event is processed. Opaque: compare for
     /// equality only.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag="4")]
     pub cursor: ::prost::alloc::string::String,
     /// When the gateway received the webhook.
-    #[prost(message, optional, tag = "5")]
+    #[prost(message, optional, tag="5")]
     pub receive_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When Juicebox created the event. Present if the webhook says so (`created_at` or `timestamp`).
-    #[prost(message, optional, tag = "6")]
+    #[prost(message, optional, tag="6")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
     /// W3C trace context (`traceparent`) of the webhook's request, if there was a valid one.
-    #[prost(string, tag = "7")]
+    #[prost(string, tag="7")]
     pub traceparent: ::prost::alloc::string::String,
     /// The webhook's body, byte for byte as received. Filled with `view = RAW`, with `include_raw`, and always with
     /// `unrecognized`. At most 1 MiB.
-    #[prost(bytes = "bytes", tag = "8")]
+    #[prost(bytes="bytes", tag="8")]
     pub raw: ::prost::bytes::Bytes,
     /// What the event says, typed. Exactly one is set; a client that is older than its gateway may see none of them and
     /// should treat that as it treats `unrecognized`.
-    #[prost(oneof = "event::Payload", tags = "20, 21, 22, 23, 24, 30, 31, 40")]
+    #[prost(oneof="event::Payload", tags="20, 21, 22, 23, 24, 30, 31, 40")]
     pub payload: ::core::option::Option<event::Payload>,
 }
 /// Nested message and enum types in `Event`.
@@ -196,28 +196,28 @@ pub mod event {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Payload {
         /// Type `analysis.completed`.
-        #[prost(message, tag = "20")]
+        #[prost(message, tag="20")]
         AnalysisCompleted(super::AnalysisCompleted),
         /// Type `dataset.updated`.
-        #[prost(message, tag = "21")]
+        #[prost(message, tag="21")]
         DatasetUpdated(super::DatasetUpdated),
         /// Type `export.ready`.
-        #[prost(message, tag = "22")]
+        #[prost(message, tag="22")]
         ExportReady(super::ExportReady),
         /// Type `quota.warning`.
-        #[prost(message, tag = "23")]
+        #[prost(message, tag="23")]
         QuotaWarning(super::QuotaWarning),
         /// Type `search.alert`.
-        #[prost(message, tag = "24")]
+        #[prost(message, tag="24")]
         SearchAlert(super::SearchAlert),
         /// Type `straw.export.stored`, from the gateway itself.
-        #[prost(message, tag = "30")]
+        #[prost(message, tag="30")]
         ExportStored(super::ExportStored),
         /// Type `straw.export.failed`, from the gateway itself.
-        #[prost(message, tag = "31")]
+        #[prost(message, tag="31")]
         ExportFailed(super::ExportFailed),
         /// Any type: an authentic webhook that has no typed form. Its body is in `raw`.
-        #[prost(message, tag = "40")]
+        #[prost(message, tag="40")]
         Unrecognized(super::Unrecognized),
     }
 }
@@ -225,121 +225,121 @@ pub mod event {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AnalysisCompleted {
     /// The analysis; never empty.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub analysis_id: ::prost::alloc::string::String,
     /// How many results it has. Absent means that the analysis timed out: check its status before processing it. Zero is a
     /// real zero.
-    #[prost(int64, optional, tag = "2")]
+    #[prost(int64, optional, tag="2")]
     pub result_count: ::core::option::Option<i64>,
     /// The query it ran. A string as sent; anything else as its exact JSON text.
-    #[prost(string, optional, tag = "3")]
+    #[prost(string, optional, tag="3")]
     pub query: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A dataset has new records.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DatasetUpdated {
     /// The dataset; never empty.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub dataset_id: ::prost::alloc::string::String,
     /// Records added by this update.
-    #[prost(int64, optional, tag = "2")]
+    #[prost(int64, optional, tag="2")]
     pub records_added: ::core::option::Option<i64>,
     /// Records in the dataset after this update.
-    #[prost(int64, optional, tag = "3")]
+    #[prost(int64, optional, tag="3")]
     pub total_records: ::core::option::Option<i64>,
 }
 /// An export can be downloaded from Juicebox, for one hour.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportReady {
     /// The export; never empty.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub export_id: ::prost::alloc::string::String,
     /// Where Juicebox serves the file until `url_expire_time`; never empty. It carries a secret in its query: don't log it.
     /// After that time use the gateway's own ExportService.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub download_url: ::prost::alloc::string::String,
     /// The file's format as sent, such as `csv` or `json`.
-    #[prost(string, optional, tag = "3")]
+    #[prost(string, optional, tag="3")]
     pub format: ::core::option::Option<::prost::alloc::string::String>,
     /// When the link dies: one hour after `create_time` or `receive_time`, whichever is earlier.
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag="4")]
     pub url_expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The account nears, or has reached, its quota.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct QuotaWarning {
     /// How much of the quota is used, in percent; 100 and above means that it is used up.
-    #[prost(double, optional, tag = "1")]
+    #[prost(double, optional, tag="1")]
     pub usage_percent: ::core::option::Option<f64>,
     /// When the quota starts anew, exactly as Juicebox wrote it (its form is not documented).
-    #[prost(string, optional, tag = "2")]
+    #[prost(string, optional, tag="2")]
     pub reset_date: ::core::option::Option<::prost::alloc::string::String>,
     /// The plan's name.
-    #[prost(string, optional, tag = "3")]
+    #[prost(string, optional, tag="3")]
     pub plan_tier: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A saved search matched new candidates.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SearchAlert {
     /// The alert; never empty.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub alert_id: ::prost::alloc::string::String,
     /// How many candidates are new.
-    #[prost(int64, optional, tag = "2")]
+    #[prost(int64, optional, tag="2")]
     pub new_matches: ::core::option::Option<i64>,
     /// What the alert looks for. A string as sent; anything else as its exact JSON text.
-    #[prost(string, optional, tag = "3")]
+    #[prost(string, optional, tag="3")]
     pub criteria: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The gateway stored an export: from now on ExportService serves it, whether or not Juicebox's link still lives.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportStored {
     /// The export's id, as in the `export.ready` that announced it.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub export_id: ::prost::alloc::string::String,
     /// Which copy: grows with each `export.ready` of this export and with each refetch. From 1.
-    #[prost(int64, tag = "2")]
+    #[prost(int64, tag="2")]
     pub generation: i64,
     /// Id of the `export.ready` event that it was fetched for.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub source_event_id: ::prost::alloc::string::String,
     /// The file's size in bytes.
-    #[prost(int64, tag = "4")]
+    #[prost(int64, tag="4")]
     pub size_bytes: i64,
     /// The file's SHA-256, 64 lower-case hex digits.
-    #[prost(string, tag = "5")]
+    #[prost(string, tag="5")]
     pub sha256: ::prost::alloc::string::String,
     /// The media type that the download was served with.
-    #[prost(string, tag = "6")]
+    #[prost(string, tag="6")]
     pub content_type: ::prost::alloc::string::String,
     /// The format as announced; empty if it wasn't.
-    #[prost(string, tag = "7")]
+    #[prost(string, tag="7")]
     pub format: ::prost::alloc::string::String,
 }
 /// The gateway could not store an export and has given up on this generation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportFailed {
     /// The export's id, as in the `export.ready` that announced it.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub export_id: ::prost::alloc::string::String,
     /// Which copy failed; see ExportStored.generation.
-    #[prost(int64, tag = "2")]
+    #[prost(int64, tag="2")]
     pub generation: i64,
     /// Id of the `export.ready` event that it was to be fetched for.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub source_event_id: ::prost::alloc::string::String,
     /// Why, in a sentence. Never contains the link's query.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag="4")]
     pub reason: ::prost::alloc::string::String,
 }
 /// An authentic webhook that could not be typed. Nothing of it is lost: `Event.raw` holds its body.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Unrecognized {
     /// Why.
-    #[prost(enumeration = "unrecognized::Reason", tag = "1")]
+    #[prost(enumeration="unrecognized::Reason", tag="1")]
     pub reason: i32,
     /// The same in a sentence that names the member and what was found there.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub detail: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Unrecognized`.
@@ -395,39 +395,39 @@ pub mod unrecognized {
 pub struct SubscribeRequest {
     /// Event types: exact (`export.ready`), `*`, or a trailing `.*` for one or more segments (`dataset.*`). Empty means
     /// everything, the gateway's own `straw.*` included. They match `Event.type`, also when the payload is unrecognized.
-    #[prost(string, repeated, tag = "1")]
+    #[prost(string, repeated, tag="1")]
     pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Accept types that are neither known nor were ever seen, although they look like a misspelled known one.
-    #[prost(bool, tag = "2")]
+    #[prost(bool, tag="2")]
     pub allow_unseen_types: bool,
     /// A CEL expression over `event` that must be true, such as
     /// `has(event.quota_warning) && event.quota_warning.usage_percent >= 90.0`. `raw` and `cursor` are not visible. An event on
     /// which it can't be evaluated doesn't match.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub filter: ::prost::alloc::string::String,
     /// What to do when retention has passed the position. Default FAIL.
-    #[prost(enumeration = "OnGap", tag = "7")]
+    #[prost(enumeration="OnGap", tag="7")]
     pub on_gap: i32,
     /// Consume this durable subscription; then types, allow_unseen_types, filter, start and on_gap must be unset.
-    #[prost(string, tag = "8")]
+    #[prost(string, tag="8")]
     pub subscription_id: ::prost::alloc::string::String,
     /// Durable mode: how many deliveries may be unsettled on this stream. Default: the subscription's `max_in_flight`.
-    #[prost(int32, tag = "9")]
+    #[prost(int32, tag="9")]
     pub max_outstanding: i32,
     /// A frame is sent at least this often. Default 15 s; 1 s to 60 s. Reconnect after two or three missed ones.
-    #[prost(message, optional, tag = "10")]
+    #[prost(message, optional, tag="10")]
     pub heartbeat_interval: ::core::option::Option<::prost_types::Duration>,
     /// Most deliveries in one frame. Default 256; at most 10,000. A frame also closes at 48 KiB; a larger event travels alone.
-    #[prost(int32, tag = "11")]
+    #[prost(int32, tag="11")]
     pub max_deliveries_per_response: i32,
     /// Fill `Event.raw`.
-    #[prost(bool, tag = "12")]
+    #[prost(bool, tag="12")]
     pub include_raw: bool,
     /// End with OK after what existed when the call began. Cursor mode only.
-    #[prost(bool, tag = "13")]
+    #[prost(bool, tag="13")]
     pub end_at_head: bool,
     /// Where to start. None means LATEST.
-    #[prost(oneof = "subscribe_request::Start", tags = "4, 5, 6")]
+    #[prost(oneof="subscribe_request::Start", tags="4, 5, 6")]
     pub start: ::core::option::Option<subscribe_request::Start>,
 }
 /// Nested message and enum types in `SubscribeRequest`.
@@ -436,13 +436,13 @@ pub mod subscribe_request {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Start {
         /// Strictly after this cursor, of any event or frame of this store. Must not be empty.
-        #[prost(string, tag = "4")]
+        #[prost(string, tag="4")]
         After(::prost::alloc::string::String),
         /// At the first event in log order that was received at or after this time. Must not be in the future.
-        #[prost(message, tag = "5")]
+        #[prost(message, tag="5")]
         StartTime(::prost_types::Timestamp),
         /// At a fixed position.
-        #[prost(enumeration = "super::StartPosition", tag = "6")]
+        #[prost(enumeration="super::StartPosition", tag="6")]
         StartPosition(i32),
     }
 }
@@ -450,105 +450,105 @@ pub mod subscribe_request {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscribeResponse {
     /// The events, in log order in cursor mode. Empty in a heartbeat.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
     /// Cursor mode: the log was read up to here, filtered-out events included. Save it once all deliveries of this frame are
     /// processed. Every cursor-mode frame has one.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub cursor: ::prost::alloc::string::String,
     /// How many events lie between `cursor` and the head of the log, filtered-out ones included.
-    #[prost(uint64, tag = "3")]
+    #[prost(uint64, tag="3")]
     pub backlog: u64,
     /// Events were lost to retention before they could be read. Such a frame has no deliveries.
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag="4")]
     pub gap: ::core::option::Option<Gap>,
     /// The gateway is about to end this stream; reconnect with the last cursor.
-    #[prost(message, optional, tag = "5")]
+    #[prost(message, optional, tag="5")]
     pub going_away: ::core::option::Option<GoingAway>,
     /// On the first frame: how often a frame will come at least.
-    #[prost(message, optional, tag = "6")]
+    #[prost(message, optional, tag="6")]
     pub heartbeat_interval: ::core::option::Option<::prost_types::Duration>,
     /// On the first frame: names of what this gateway can do beyond the first release of this API.
-    #[prost(string, repeated, tag = "7")]
+    #[prost(string, repeated, tag="7")]
     pub features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// An event on its way to a consumer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Delivery {
     /// The event.
-    #[prost(message, optional, tag = "1")]
+    #[prost(message, optional, tag="1")]
     pub event: ::core::option::Option<Event>,
     /// Durable mode: what to acknowledge. Opaque, can't be forged, outlives restarts of the gateway.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub ack_id: ::prost::alloc::string::String,
     /// Durable mode: which sending of this event it is, from 1. After a crash of the gateway it may be too low, never too high.
-    #[prost(int32, tag = "3")]
+    #[prost(int32, tag="3")]
     pub attempt: i32,
 }
 /// A stretch of the log that retention removed before it was read.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Gap {
     /// The cursor after which reading was to go on; empty in durable mode.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub requested: ::prost::alloc::string::String,
     /// The cursor after which reading goes on: the next event is the oldest that the log still has.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub oldest: ::prost::alloc::string::String,
 }
 /// The gateway is shutting down, or moving this stream elsewhere.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GoingAway {
     /// How long to wait before reconnecting.
-    #[prost(message, optional, tag = "1")]
+    #[prost(message, optional, tag="1")]
     pub retry_delay: ::core::option::Option<::prost_types::Duration>,
     /// Why, in a sentence.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub reason: ::prost::alloc::string::String,
 }
 /// Which event to return.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetEventRequest {
     /// `Event.id`. In a URL percent-encoded, `/` and `:` too.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
     /// `Event.source`. Default `juicebox`.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub source: ::prost::alloc::string::String,
     /// How much of it. Default BASIC.
-    #[prost(enumeration = "EventView", tag = "3")]
+    #[prost(enumeration="EventView", tag="3")]
     pub view: i32,
 }
 /// Which events to return.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEventsRequest {
     /// As in SubscribeRequest.
-    #[prost(string, repeated, tag = "1")]
+    #[prost(string, repeated, tag="1")]
     pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// As in SubscribeRequest.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub filter: ::prost::alloc::string::String,
     /// Only events from the first one that was received at or after this time. Default: from the oldest.
-    #[prost(message, optional, tag = "3")]
+    #[prost(message, optional, tag="3")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Only events before the first one that was received at or after this time. Default: to the head.
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag="4")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Most events on the page. Default 100; at most 1,000. A page also ends at 2 MiB, or when much of the log was read
     /// without a match: an empty page with a `next_page_token` is not the end.
-    #[prost(int32, tag = "5")]
+    #[prost(int32, tag="5")]
     pub page_size: i32,
     /// `next_page_token` of the page before, with the same other fields.
-    #[prost(string, tag = "6")]
+    #[prost(string, tag="6")]
     pub page_token: ::prost::alloc::string::String,
 }
 /// A page of events.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListEventsResponse {
     /// The events in log order, newest last, without `raw` (unrecognized events have theirs).
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub events: ::prost::alloc::vec::Vec<Event>,
     /// Send it as `page_token` for the next page. Empty on the last page.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
 /// A fixed place to start reading from.
@@ -654,40 +654,40 @@ impl EventView {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Export {
     /// As Juicebox announced it.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
     /// Which copy: grows with each `export.ready` of this export and with each refetch. From 1.
-    #[prost(int64, tag = "2")]
+    #[prost(int64, tag="2")]
     pub generation: i64,
     /// How far the gateway is with it.
-    #[prost(enumeration = "export::State", tag = "3")]
+    #[prost(enumeration="export::State", tag="3")]
     pub state: i32,
     /// The format as announced; empty if it wasn't.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag="4")]
     pub format: ::prost::alloc::string::String,
     /// The media type that the download was served with; empty before.
-    #[prost(string, tag = "5")]
+    #[prost(string, tag="5")]
     pub content_type: ::prost::alloc::string::String,
     /// The file's size in bytes; zero before it is known.
-    #[prost(int64, tag = "6")]
+    #[prost(int64, tag="6")]
     pub size_bytes: i64,
     /// The file's SHA-256, 64 lower-case hex digits; empty before it is stored.
-    #[prost(string, tag = "7")]
+    #[prost(string, tag="7")]
     pub sha256: ::prost::alloc::string::String,
     /// When Juicebox's link dies.
-    #[prost(message, optional, tag = "8")]
+    #[prost(message, optional, tag="8")]
     pub url_expire_time: ::core::option::Option<::prost_types::Timestamp>,
     /// How many times a download was begun.
-    #[prost(int32, tag = "9")]
+    #[prost(int32, tag="9")]
     pub attempts: i32,
     /// Why the last one failed; empty if none did. Never contains the link's query.
-    #[prost(string, tag = "10")]
+    #[prost(string, tag="10")]
     pub last_error: ::prost::alloc::string::String,
     /// When it was announced.
-    #[prost(message, optional, tag = "11")]
+    #[prost(message, optional, tag="11")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When any of this last changed.
-    #[prost(message, optional, tag = "12")]
+    #[prost(message, optional, tag="12")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Nested message and enum types in `Export`.
@@ -746,63 +746,63 @@ pub mod export {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetExportRequest {
     /// `Export.id`. In a URL percent-encoded, `/` and `:` too.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
 }
 /// Which exports to return.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListExportsRequest {
     /// Only these states. Empty means all.
-    #[prost(enumeration = "export::State", repeated, tag = "1")]
+    #[prost(enumeration="export::State", repeated, tag="1")]
     pub states: ::prost::alloc::vec::Vec<i32>,
     /// Most exports on the page. Default 100; at most 1,000.
-    #[prost(int32, tag = "2")]
+    #[prost(int32, tag="2")]
     pub page_size: i32,
     /// `next_page_token` of the page before.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub page_token: ::prost::alloc::string::String,
 }
 /// A page of exports.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListExportsResponse {
     /// Newest first.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub exports: ::prost::alloc::vec::Vec<Export>,
     /// Empty on the last page.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
 /// Which export to fetch again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RefetchExportRequest {
     /// `Export.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
 }
 /// Which export to download.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DownloadExportRequest {
     /// `Export.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
     /// Where to begin, in bytes.
-    #[prost(int64, tag = "2")]
+    #[prost(int64, tag="2")]
     pub offset: i64,
 }
 /// A piece of the file.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DownloadExportResponse {
     /// The bytes.
-    #[prost(bytes = "bytes", tag = "1")]
+    #[prost(bytes="bytes", tag="1")]
     pub data: ::prost::bytes::Bytes,
     /// Where in the file they begin.
-    #[prost(int64, tag = "2")]
+    #[prost(int64, tag="2")]
     pub offset: i64,
     /// The file's size in bytes.
-    #[prost(int64, tag = "3")]
+    #[prost(int64, tag="3")]
     pub total_bytes: i64,
     /// The whole file's SHA-256, 64 lower-case hex digits.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag="4")]
     pub sha256: ::prost::alloc::string::String,
 }
 /// Nothing to say.
@@ -813,187 +813,187 @@ pub struct GetStatusRequest {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetStatusResponse {
     /// The gateway's version, such as `v0.1.0`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub version: ::prost::alloc::string::String,
     /// Names of what it can do beyond the first release of this API.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// When this process started.
-    #[prost(message, optional, tag = "3")]
+    #[prost(message, optional, tag="3")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The store.
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag="4")]
     pub store: ::core::option::Option<StoreStatus>,
     /// Position of the newest event.
-    #[prost(string, tag = "5")]
+    #[prost(string, tag="5")]
     pub head_cursor: ::prost::alloc::string::String,
     /// Position before the oldest event that retention has left.
-    #[prost(string, tag = "6")]
+    #[prost(string, tag="6")]
     pub oldest_cursor: ::prost::alloc::string::String,
     /// Events ever appended, by type. Types beyond the first 1,000 are counted together under an empty type.
-    #[prost(message, repeated, tag = "7")]
+    #[prost(message, repeated, tag="7")]
     pub type_counts: ::prost::alloc::vec::Vec<TypeCount>,
     /// Of those, the unrecognized ones.
-    #[prost(int64, tag = "8")]
+    #[prost(int64, tag="8")]
     pub unrecognized_count: i64,
     /// Webhooks that repeated a stored event, since this process started.
-    #[prost(int64, tag = "9")]
+    #[prost(int64, tag="9")]
     pub duplicate_count: i64,
     /// Of those, the ones whose body differed from the stored event's. The only authentic webhooks that are not stored.
-    #[prost(int64, tag = "10")]
+    #[prost(int64, tag="10")]
     pub conflict_count: i64,
     /// The configured webhook secrets, in their order.
-    #[prost(message, repeated, tag = "11")]
+    #[prost(message, repeated, tag="11")]
     pub secrets: ::prost::alloc::vec::Vec<SecretStatus>,
     /// The newest `quota.warning` event, if there was any since this process started or in what it has read back.
-    #[prost(message, optional, tag = "12")]
+    #[prost(message, optional, tag="12")]
     pub latest_quota_warning: ::core::option::Option<Event>,
     /// Calls to Juicebox's API are held until then. Unset: they aren't.
-    #[prost(message, optional, tag = "13")]
+    #[prost(message, optional, tag="13")]
     pub juicebox_hold_until: ::core::option::Option<::prost_types::Timestamp>,
     /// Subscribe streams open now.
-    #[prost(int64, tag = "14")]
+    #[prost(int64, tag="14")]
     pub stream_count: i64,
 }
 /// The store that holds the log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StoreStatus {
     /// Which engine, such as `pebble`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub engine: ::prost::alloc::string::String,
     /// Names the store; part of every cursor.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub id: ::prost::alloc::string::String,
     /// Names this copy of it: changes when a backup is restored.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub incarnation: ::prost::alloc::string::String,
     /// Events that can be read.
-    #[prost(int64, tag = "4")]
+    #[prost(int64, tag="4")]
     pub event_count: i64,
     /// Bytes on disk.
-    #[prost(int64, tag = "5")]
+    #[prost(int64, tag="5")]
     pub size_bytes: i64,
     /// Appends are accepted. If not, `problem` says why and webhooks are answered with 503.
-    #[prost(bool, tag = "6")]
+    #[prost(bool, tag="6")]
     pub writable: bool,
     /// What is wrong, in a sentence; empty if nothing is.
-    #[prost(string, tag = "7")]
+    #[prost(string, tag="7")]
     pub problem: ::prost::alloc::string::String,
 }
 /// How many events of a type.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TypeCount {
     /// The type.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub r#type: ::prost::alloc::string::String,
     /// How many were ever appended.
-    #[prost(int64, tag = "2")]
+    #[prost(int64, tag="2")]
     pub count: i64,
 }
 /// A webhook secret, without the secret.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SecretStatus {
     /// The first 12 hex digits of the secret's SHA-256: tells secrets apart and gives nothing away.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub fingerprint: ::prost::alloc::string::String,
     /// When a webhook was last signed with it, since this process started. Unset for the whole of a rotation: safe to remove.
-    #[prost(message, optional, tag = "2")]
+    #[prost(message, optional, tag="2")]
     pub last_used_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What to register.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterWebhookRequest {
     /// The public URL of this gateway's webhook endpoint; https.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub url: ::prost::alloc::string::String,
     /// Event types to be sent. Empty means all that Juicebox documents.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What was registered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterWebhookResponse {
     /// Juicebox's id of the registration; empty if it gave none.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
     /// The URL, as registered.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub url: ::prost::alloc::string::String,
     /// The types, as registered.
-    #[prost(string, repeated, tag = "3")]
+    #[prost(string, repeated, tag="3")]
     pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Fingerprint of the secret that it will be signed with; see SecretStatus.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag="4")]
     pub secret_fingerprint: ::prost::alloc::string::String,
 }
 /// A durable position in the log, shared by its consumers, with what they still owe.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Subscription {
     /// Names it: `[a-z][a-z0-9-]{0,62}`. Can't be changed.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
     /// As in SubscribeRequest.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// As in SubscribeRequest.
-    #[prost(bool, tag = "3")]
+    #[prost(bool, tag="3")]
     pub allow_unseen_types: bool,
     /// As in SubscribeRequest.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag="4")]
     pub filter: ::prost::alloc::string::String,
     /// How long a consumer has to settle a delivery before it is sent again. Default 30 s; 1 s to 1 h.
-    #[prost(message, optional, tag = "8")]
+    #[prost(message, optional, tag="8")]
     pub ack_deadline: ::core::option::Option<::prost_types::Duration>,
     /// How many deliveries may be unsettled over all consumers. Default 1,000. 1 gives strict order.
-    #[prost(int32, tag = "9")]
+    #[prost(int32, tag="9")]
     pub max_in_flight: i32,
     /// The failure with this number dead-letters the event. Absent means 10; 0 means no limit.
-    #[prost(int32, optional, tag = "10")]
+    #[prost(int32, optional, tag="10")]
     pub max_attempts: ::core::option::Option<i32>,
     /// How long an event waits after a failure.
-    #[prost(message, optional, tag = "11")]
+    #[prost(message, optional, tag="11")]
     pub retry_backoff: ::core::option::Option<Backoff>,
     /// Only UNORDERED, for now.
-    #[prost(enumeration = "Ordering", tag = "12")]
+    #[prost(enumeration="Ordering", tag="12")]
     pub ordering: i32,
     /// Send nothing but heartbeats. Acknowledgements are taken; deadlines run.
-    #[prost(bool, tag = "13")]
+    #[prost(bool, tag="13")]
     pub paused: bool,
     /// Yours: for finding and grouping. At most 64.
-    #[prost(map = "string, string", tag = "14")]
+    #[prost(map="string, string", tag="14")]
     pub labels: ::std::collections::HashMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
     /// Output only. When it was created.
-    #[prost(message, optional, tag = "20")]
+    #[prost(message, optional, tag="20")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Output only. When its definition last changed.
-    #[prost(message, optional, tag = "21")]
+    #[prost(message, optional, tag="21")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Output only, but checked by UpdateSubscription when given. Changes with the definition.
-    #[prost(string, tag = "22")]
+    #[prost(string, tag="22")]
     pub etag: ::prost::alloc::string::String,
     /// Output only. Events not yet scanned, filtered-out ones included, plus those in flight.
-    #[prost(int64, tag = "23")]
+    #[prost(int64, tag="23")]
     pub backlog: i64,
     /// Output only. Sent and unsettled, waiting-for-retry included.
-    #[prost(int64, tag = "24")]
+    #[prost(int64, tag="24")]
     pub in_flight: i64,
     /// Output only. Dead letters on record.
-    #[prost(int64, tag = "25")]
+    #[prost(int64, tag="25")]
     pub dead_letter_count: i64,
     /// Output only. Events that the hard retention limit removed while they were still owed.
-    #[prost(int64, tag = "26")]
+    #[prost(int64, tag="26")]
     pub expired_count: i64,
     /// Output only. When the oldest event that isn't settled was received; unset if there is none.
-    #[prost(message, optional, tag = "27")]
+    #[prost(message, optional, tag="27")]
     pub oldest_unacked_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Output only. Streams open now.
-    #[prost(int32, tag = "28")]
+    #[prost(int32, tag="28")]
     pub consumer_count: i32,
     /// Output only. The log was scanned for this subscription up to here.
-    #[prost(string, tag = "29")]
+    #[prost(string, tag="29")]
     pub cursor: ::prost::alloc::string::String,
     /// Where a new subscription starts. None means LATEST. Can't be changed; use SeekSubscription.
-    #[prost(oneof = "subscription::Start", tags = "5, 6, 7")]
+    #[prost(oneof="subscription::Start", tags="5, 6, 7")]
     pub start: ::core::option::Option<subscription::Start>,
 }
 /// Nested message and enum types in `Subscription`.
@@ -1002,13 +1002,13 @@ pub mod subscription {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Start {
         /// Strictly after this cursor.
-        #[prost(string, tag = "5")]
+        #[prost(string, tag="5")]
         After(::prost::alloc::string::String),
         /// At the first event that was received at or after this time.
-        #[prost(message, tag = "6")]
+        #[prost(message, tag="6")]
         StartTime(::prost_types::Timestamp),
         /// At a fixed position.
-        #[prost(enumeration = "super::StartPosition", tag = "7")]
+        #[prost(enumeration="super::StartPosition", tag="7")]
         StartPosition(i32),
     }
 }
@@ -1016,71 +1016,71 @@ pub mod subscription {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Backoff {
     /// After the first failure. Default 100 ms.
-    #[prost(message, optional, tag = "1")]
+    #[prost(message, optional, tag="1")]
     pub min: ::core::option::Option<::prost_types::Duration>,
     /// At most. Default 60 s.
-    #[prost(message, optional, tag = "2")]
+    #[prost(message, optional, tag="2")]
     pub max: ::core::option::Option<::prost_types::Duration>,
 }
 /// What to create.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateSubscriptionRequest {
     /// The definition; output-only fields are ignored.
-    #[prost(message, optional, tag = "1")]
+    #[prost(message, optional, tag="1")]
     pub subscription: ::core::option::Option<Subscription>,
 }
 /// Which subscription to return.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSubscriptionRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
 }
 /// Which page to return.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListSubscriptionsRequest {
     /// Most subscriptions on the page. Default 100; at most 1,000.
-    #[prost(int32, tag = "1")]
+    #[prost(int32, tag="1")]
     pub page_size: i32,
     /// `next_page_token` of the page before.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub page_token: ::prost::alloc::string::String,
 }
 /// A page of subscriptions.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListSubscriptionsResponse {
     /// By id.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub subscriptions: ::prost::alloc::vec::Vec<Subscription>,
     /// Empty on the last page.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
 /// What to change.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateSubscriptionRequest {
     /// The new values, the id, and the etag if it is to be checked.
-    #[prost(message, optional, tag = "1")]
+    #[prost(message, optional, tag="1")]
     pub subscription: ::core::option::Option<Subscription>,
     /// Which fields to take from it.
-    #[prost(message, optional, tag = "2")]
+    #[prost(message, optional, tag="2")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
 }
 /// Which subscription to delete.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteSubscriptionRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub id: ::prost::alloc::string::String,
 }
 /// What became of one ack id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AckResult {
     /// The id it is about.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub ack_id: ::prost::alloc::string::String,
     /// How it ended.
-    #[prost(enumeration = "ack_result::Status", tag = "2")]
+    #[prost(enumeration="ack_result::Status", tag="2")]
     pub status: i32,
 }
 /// Nested message and enum types in `AckResult`.
@@ -1131,33 +1131,33 @@ pub mod ack_result {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AcknowledgeRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// `Delivery.ack_id`s, at most 10,000.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub ack_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A result for each id, in their order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcknowledgeResponse {
     /// The results.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub results: ::prost::alloc::vec::Vec<AckResult>,
 }
 /// Deliveries to give back.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NackRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// `Delivery.ack_id`s, at most 10,000.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub ack_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Why, for people; kept with a dead letter. At most 1,024 bytes.
-    #[prost(string, tag = "6")]
+    #[prost(string, tag="6")]
     pub reason: ::prost::alloc::string::String,
     /// What to do with them. None means: send again after `retry_backoff`.
-    #[prost(oneof = "nack_request::Action", tags = "3, 4, 5")]
+    #[prost(oneof="nack_request::Action", tags="3, 4, 5")]
     pub action: ::core::option::Option<nack_request::Action>,
 }
 /// Nested message and enum types in `NackRequest`.
@@ -1166,13 +1166,13 @@ pub mod nack_request {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Action {
         /// A failure; send again after this long instead of `retry_backoff`.
-        #[prost(message, tag = "3")]
+        #[prost(message, tag="3")]
         RetryDelay(::prost_types::Duration),
         /// Dead-letter now.
-        #[prost(bool, tag = "4")]
+        #[prost(bool, tag="4")]
         DeadLetter(bool),
         /// Not a failure; send again at once, to any consumer.
-        #[prost(bool, tag = "5")]
+        #[prost(bool, tag="5")]
         Release(bool),
     }
 }
@@ -1180,37 +1180,37 @@ pub mod nack_request {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NackResponse {
     /// The results; ACKED means taken.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub results: ::prost::alloc::vec::Vec<AckResult>,
 }
 /// Deliveries to keep longer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExtendDeadlineRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// `Delivery.ack_id`s, at most 10,000.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub ack_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A result for each id, in their order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExtendDeadlineResponse {
     /// The results; ACKED means extended.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub results: ::prost::alloc::vec::Vec<AckResult>,
 }
 /// Where to move a subscription.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SeekSubscriptionRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// Only count; change nothing.
-    #[prost(bool, tag = "5")]
+    #[prost(bool, tag="5")]
     pub dry_run: bool,
     /// The new position; required.
-    #[prost(oneof = "seek_subscription_request::Start", tags = "2, 3, 4")]
+    #[prost(oneof="seek_subscription_request::Start", tags="2, 3, 4")]
     pub start: ::core::option::Option<seek_subscription_request::Start>,
 }
 /// Nested message and enum types in `SeekSubscriptionRequest`.
@@ -1219,13 +1219,13 @@ pub mod seek_subscription_request {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Start {
         /// Strictly after this cursor.
-        #[prost(string, tag = "2")]
+        #[prost(string, tag="2")]
         After(::prost::alloc::string::String),
         /// At the first event that was received at or after this time.
-        #[prost(message, tag = "3")]
+        #[prost(message, tag="3")]
         StartTime(::prost_types::Timestamp),
         /// At a fixed position.
-        #[prost(enumeration = "super::StartPosition", tag = "4")]
+        #[prost(enumeration="super::StartPosition", tag="4")]
         StartPosition(i32),
     }
 }
@@ -1233,33 +1233,33 @@ pub mod seek_subscription_request {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SeekSubscriptionResponse {
     /// Events that are owed from the new position.
-    #[prost(int64, tag = "1")]
+    #[prost(int64, tag="1")]
     pub owed_count: i64,
     /// The count is exact up to one million scanned events and an estimate beyond; this says which.
-    #[prost(bool, tag = "2")]
+    #[prost(bool, tag="2")]
     pub estimated: bool,
 }
 /// Which dead letters to return.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDeadLettersRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// Most dead letters on the page. Default 100; at most 1,000. A page also ends at 2 MiB.
-    #[prost(int32, tag = "2")]
+    #[prost(int32, tag="2")]
     pub page_size: i32,
     /// `next_page_token` of the page before.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub page_token: ::prost::alloc::string::String,
 }
 /// A page of dead letters.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDeadLettersResponse {
     /// In log order.
-    #[prost(message, repeated, tag = "1")]
+    #[prost(message, repeated, tag="1")]
     pub dead_letters: ::prost::alloc::vec::Vec<DeadLetter>,
     /// Empty on the last page.
-    #[prost(string, tag = "2")]
+    #[prost(string, tag="2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
 /// An event that failed too often, or was dead-lettered by its consumer. It keeps its own copy of the event, so retention
@@ -1267,62 +1267,62 @@ pub struct ListDeadLettersResponse {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DeadLetter {
     /// The event.
-    #[prost(message, optional, tag = "1")]
+    #[prost(message, optional, tag="1")]
     pub event: ::core::option::Option<Event>,
     /// How often it was sent.
-    #[prost(int32, tag = "2")]
+    #[prost(int32, tag="2")]
     pub attempts: i32,
     /// Why it failed the last time.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag="3")]
     pub reason: ::prost::alloc::string::String,
     /// When it was dead-lettered.
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag="4")]
     pub dead_letter_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Which dead letters to owe again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeliverDeadLettersRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// `Event.id`s. Either these or `all`.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub event_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// All of them.
-    #[prost(bool, tag = "3")]
+    #[prost(bool, tag="3")]
     pub all: bool,
     /// Only count; change nothing.
-    #[prost(bool, tag = "4")]
+    #[prost(bool, tag="4")]
     pub dry_run: bool,
 }
 /// How many it was.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeliverDeadLettersResponse {
     /// Dead letters redelivered, or that would be.
-    #[prost(int64, tag = "1")]
+    #[prost(int64, tag="1")]
     pub count: i64,
 }
 /// Which dead letters to delete.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PurgeDeadLettersRequest {
     /// `Subscription.id`.
-    #[prost(string, tag = "1")]
+    #[prost(string, tag="1")]
     pub subscription_id: ::prost::alloc::string::String,
     /// `Event.id`s. Either these or `all`.
-    #[prost(string, repeated, tag = "2")]
+    #[prost(string, repeated, tag="2")]
     pub event_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// All of them.
-    #[prost(bool, tag = "3")]
+    #[prost(bool, tag="3")]
     pub all: bool,
     /// Only count; change nothing.
-    #[prost(bool, tag = "4")]
+    #[prost(bool, tag="4")]
     pub dry_run: bool,
 }
 /// How many it was.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PurgeDeadLettersResponse {
     /// Dead letters deleted, or that would be.
-    #[prost(int64, tag = "1")]
+    #[prost(int64, tag="1")]
     pub count: i64,
 }
 /// In which order a subscription's events are sent.
