@@ -18,7 +18,7 @@ export interface ConsumeOptions {
   concurrency?: number;
   /** Drains: nothing more is begun, what was begun may end, the last settlements are confirmed, and the rest is given back. */
   signal?: AbortSignal;
-  /** How long a drain waits for what was begun, in milliseconds. Default 30,000. */
+  /** How long a drain waits for what was begun, in milliseconds; 10 s more for the last confirmations. Default 30,000. */
   drainTimeoutMs?: number;
   /** How often the gateway sends a frame at least, in milliseconds: 1,000 to 60,000, default 15,000. */
   heartbeatIntervalMs?: number;

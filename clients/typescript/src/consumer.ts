@@ -35,6 +35,7 @@ export class Consumer {
   readonly #extender: Extender;
   #pump: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
+  #awaitsEndOfTurn = false;
   #ending = false;
   #wakeTaker: (() => void) | undefined;
   #wakeDrain: (() => void) | undefined;
@@ -120,7 +121,7 @@ export class Consumer {
     for (const held of this.#holdings.listBegun()) {
       void held.nack({ release: true });
     }
-    await within(Math.min(lastCallsMs, this.#drainTimeoutMs), this.#settleRest());
+    await within(lastCallsMs, this.#settleRest());
     // Last, for a stream that its consumer leaves returns what is unsettled as a failure.
     this.options.signal?.removeEventListener("abort", this.stop);
     this.#extender.stop();
@@ -190,9 +191,11 @@ export class Consumer {
   #settle(held: Held, action: Action): Promise<AckStatus> {
     const confirmed = this.#confirmation(held, action);
     confirmed.catch(() => undefined); // #fail tells it to whoever takes next, if nobody waits for this
-    if (this.#holdings.begun === 0) {
+    if (this.#holdings.begun === 0 && !this.#awaitsEndOfTurn) {
       // Unless more is begun in this turn of the event loop, nothing is left to go along.
+      this.#awaitsEndOfTurn = true;
       setImmediate(() => {
+        this.#awaitsEndOfTurn = false;
         if (this.#holdings.begun === 0) {
           this.#settler.flush();
         }
