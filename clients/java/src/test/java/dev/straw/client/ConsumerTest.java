@@ -55,12 +55,16 @@ class ConsumerTest {
 
   /** Creates the subscription {@code work}, from the earliest event. */
   private void subscription(int ackDeadlineSeconds) {
+    subscription(ackDeadlineSeconds, 3);
+  }
+
+  private void subscription(int ackDeadlineSeconds, int maxAttempts) {
     Subscription subscription =
         Subscription.newBuilder()
             .setId("work")
             .setStartPosition(StartPosition.EARLIEST)
             .setAckDeadline(seconds(ackDeadlineSeconds))
-            .setMaxAttempts(3)
+            .setMaxAttempts(maxAttempts)
             .setRetryBackoff(
                 Backoff.newBuilder()
                     .setMin(Duration.newBuilder().setNanos(1_000_000))
@@ -311,7 +315,7 @@ class ConsumerTest {
   @Test
   void cutConnectionsLoseAndRepeatNothing() throws Exception {
     gateway.analyses(1, 60);
-    subscription(60);
+    subscription(60, 0); // each lost stream is a failure
     Ledger ledger = new Ledger(60);
     try (Proxy proxy =
             new Proxy(
