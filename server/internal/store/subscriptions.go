@@ -135,8 +135,9 @@ type Consumer interface {
 	// Raw returns a taken event's body as received; nil for one that carries its body itself, or has none.
 	Raw(ctx context.Context, seq event.Sequence) ([]byte, error)
 
-	// Close ends the consumer's part. Lost means that its deliveries are lost with it: each unsettled one is a failure, and
-	// can be sent again at once. Without it they stay with whoever has them until their deadlines, which are no failures
+	// Close ends the consumer's part. Lost means that its deliveries are lost with it: each unsettled one can be sent again
+	// at once and is a failure, but for those that the consumer took after it had released others and before it settled
+	// another: it was leaving. Without it they stay with whoever has them until their deadlines, which are no failures
 	// then: that is how a gateway goes away. Idempotent.
 	Close(lost bool)
 }

@@ -1065,7 +1065,8 @@ type NackRequest_DeadLetter struct {
 }
 
 type NackRequest_Release struct {
-	// Not a failure; send again at once, to any consumer.
+	// Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+	// leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
 	Release bool `protobuf:"varint,5,opt,name=release,proto3,oneof"`
 }
 

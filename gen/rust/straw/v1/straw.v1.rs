@@ -1171,7 +1171,8 @@ pub mod nack_request {
         /// Dead-letter now.
         #[prost(bool, tag="4")]
         DeadLetter(bool),
-        /// Not a failure; send again at once, to any consumer.
+        /// Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+        /// leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
         #[prost(bool, tag="5")]
         Release(bool),
     }

@@ -553,7 +553,8 @@ export type NackRequest = Message<"straw.v1.NackRequest"> & {
     case: "deadLetter";
   } | {
     /**
-     * Not a failure; send again at once, to any consumer.
+     * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
      *
      * @generated from field: bool release = 5;
      */

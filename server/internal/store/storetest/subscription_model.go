@@ -46,6 +46,7 @@ type modelTaker struct {
 	taking      *taking
 	outstanding int            // limit
 	first       event.Sequence // the latest that was sent to it for the first time
+	leaving     bool           // has released a delivery, and settled none since that came later
 }
 
 // An owedEvent is what the model knows of an event that was sent.
@@ -53,6 +54,7 @@ type owedEvent struct {
 	attempts, failures int32
 	failed, faultless  bool
 	proven             bool // the id of the latest attempt came back
+	spare              bool // sent to a consumer that is leaving
 	place              place
 	at                 time.Duration
 	holder             *modelTaker
@@ -350,6 +352,7 @@ func (m *subscriptionModel) judge(to *modelTaker, d store.Delivery) {
 		m.Fatalf("event %d comes with attempt %d, want %d", seq, d.Attempt, e.attempts)
 	}
 	e.place, e.holder, e.failed, e.faultless, e.proven, e.at = sentPlace, to, false, false, false, m.now+theDeadline
+	e.spare = to.leaving
 	m.issued = append(m.issued, issuedID{d.AckID, seq, d.Attempt, m.epoch})
 }
 

@@ -46,6 +46,8 @@ func (m *subscriptionModel) leave() {
 	for _, e := range m.events {
 		switch {
 		case e.holder != k:
+		case lost && e.spare:
+			e.place, e.holder = duePlace, nil
 		case lost:
 			m.failed(e, false, nil, m.now)
 		default:
@@ -100,6 +102,9 @@ func (m *subscriptionModel) acknowledge() {
 	want := m.owes(id)
 	got, err := m.subs.Acknowledge(context.Background(), theID, []string{id.ackID})
 	if m.answered("acknowledged", id, want, got, err) {
+		if e := m.events[id.seq]; e != nil {
+			e.stays()
+		}
 		m.settle(id.seq)
 		m.sure = max(m.sure, m.scan) // is written with it
 	}
@@ -151,15 +156,26 @@ func (m *subscriptionModel) giveBack() {
 	switch e := m.prove(id); {
 	case e.place == dyingPlace:
 	case how.Release:
+		if e.place == sentPlace && e.holder != nil {
+			e.holder.leaving = true
+		}
 		e.place, e.holder = duePlace, nil
 		e.record(e.attempts)
 	default:
+		e.stays()
 		m.failed(e, true, how.Delay, m.now)
 		if how.DeadLetter {
 			e.place = dyingPlace
 		}
 	}
 	m.bury()
+}
+
+// stays: a consumer that settles what it was sent after it had released others goes on working.
+func (e *owedEvent) stays() {
+	if e.place == sentPlace && e.holder != nil && e.spare {
+		e.holder.leaving = false
+	}
 }
 
 func (m *subscriptionModel) prolong() {

@@ -266,7 +266,8 @@ private static final long serialVersionUID = 0L;
   public static final int RELEASE_FIELD_NUMBER = 5;
   /**
    * <pre>
-   * Not a failure; send again at once, to any consumer.
+   * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>
@@ -278,7 +279,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Not a failure; send again at once, to any consumer.
+   * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>
@@ -1333,7 +1335,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Not a failure; send again at once, to any consumer.
+     * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>
@@ -1344,7 +1347,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Not a failure; send again at once, to any consumer.
+     * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>
@@ -1358,7 +1362,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Not a failure; send again at once, to any consumer.
+     * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>
@@ -1374,7 +1379,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Not a failure; send again at once, to any consumer.
+     * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>

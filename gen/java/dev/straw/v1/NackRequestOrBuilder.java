@@ -117,7 +117,8 @@ public interface NackRequestOrBuilder extends
 
   /**
    * <pre>
-   * Not a failure; send again at once, to any consumer.
+   * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>
@@ -126,7 +127,8 @@ public interface NackRequestOrBuilder extends
   boolean hasRelease();
   /**
    * <pre>
-   * Not a failure; send again at once, to any consumer.
+   * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
+   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>

@@ -18,7 +18,8 @@ type Consumer struct {
 	lanes       []*list // its deliveries, by the deadline that they were given, in order
 	picked      []Pick
 	closed      bool
-	gap         int // the newest gap that it was told of
+	leaving     bool // it has released a delivery, and settled nothing since that it was sent later
+	gap         int  // the newest gap that it was told of
 
 	want       int // while it waits
 	waiting    bool
@@ -93,7 +94,8 @@ func (c *Consumer) Collect(n int) {
 }
 
 // Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
-// with it until its deadline, which is no failure. What was picked and not collected was never sent.
+// with it until its deadline, which is no failure. What was picked and not collected was never sent. A consumer that has
+// released what it won't get to is sent more in its place, before it can leave: that doesn't fail.
 func (c *Consumer) Leave(lost bool, now time.Duration) {
 	if c.closed {
 		return
@@ -109,7 +111,10 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 	for _, lane := range c.lanes {
 		for e := lane.head; e != nil; {
 			next := e.next
-			if lost {
+			if lost && e.spare {
+				l.lift(e)
+				l.makeDue(e)
+			} else if lost {
 				l.fail(e, failure{reason: ReasonLost, at: now})
 			} else {
 				e.faultless = true

@@ -98,7 +98,7 @@ func (l *Ledger) giveRevived(c *Consumer, now time.Duration) {
 // send hands an event over.
 func (l *Ledger) send(c *Consumer, e *entry, m Match, now time.Duration) {
 	e.attempts++
-	e.faultless, e.collected, e.proven = false, false, false
+	e.faultless, e.collected, e.proven, e.spare = false, false, false, c.leaving
 	c.hold(e, now)
 	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts, Copied: e.copied})
 	l.Delivered++

@@ -39,12 +39,20 @@ func (m *model) ack(t *rapid.T) {
 	id := m.drawID()
 	a, want := m.judgeID(id)
 	if a != nil {
+		a.stays()
 		*a = account{}
 	}
 	if got := m.ledger.Ack(id); got != want {
 		t.Fatalf("ack %+v: %v, want %v", id, got, want)
 	}
 	m.pump()
+}
+
+// stays: a consumer that settles what it was sent after it had released others goes on working.
+func (a *account) stays() {
+	if a.place == placeSent && a.holder != nil && a.spare {
+		a.holder.leaving = false
+	}
 }
 
 // latest is judgeID for what only the latest attempt may do.
@@ -76,8 +84,12 @@ func (m *model) nack(t *rapid.T) {
 		switch {
 		case a.place == placeDying:
 		case n.Release:
+			if a.place == placeSent && a.holder != nil {
+				a.holder.leaving = true
+			}
 			a.place, a.holder = placeDue, nil
 		default:
+			a.stays()
 			if m.fail(a, true, n.Delay, m.now); n.DeadLetter {
 				a.place = placeDying
 			}
@@ -125,6 +137,8 @@ func (m *model) leave(t *rapid.T) {
 		case a.holder != k:
 		case a.unseen:
 			a.unsend()
+		case lost && a.spare:
+			a.place, a.holder = placeDue, nil
 		case lost:
 			m.fail(a, false, nil, m.now)
 		default:

@@ -52,7 +52,7 @@ type model struct {
 type account struct {
 	attempts, failures int32
 	failed             int32 // the newest attempt whose failure is counted
-	faultless          bool
+	faultless, spare   bool
 	unseen             bool // picked for its holder, who didn't collect it
 	proven             bool // the id of the newest attempt came back
 	place              place
@@ -77,6 +77,7 @@ type taker struct {
 	consumer *Consumer
 	limit    int
 	lazy     bool // doesn't collect all at once
+	leaving  bool
 }
 
 func newModel(t *rapid.T) *model {
@@ -251,6 +252,7 @@ func (m *model) judge(to *taker, p Pick) {
 		m.t.Fatalf("event %d was sent with attempt %d, want %d", seq, p.Attempt, a.attempts)
 	}
 	a.place, a.holder, a.faultless, a.unseen, a.proven, a.at = placeSent, to, false, true, false, m.now+m.limits.AckDeadline
+	a.spare = to.leaving
 	limit := to.limit
 	if limit == 0 {
 		limit = m.limits.MaxInFlight

@@ -38,6 +38,7 @@ func (l *Ledger) Ack(id ID) strawv1.AckResult_Status {
 	e := l.entries[id.Seq]
 	switch {
 	case e != nil:
+		e.stays()
 		l.settle(e)
 	case !l.owed(id.Seq):
 		return strawv1.AckResult_ALREADY_ACKED
@@ -79,6 +80,9 @@ func (l *Ledger) Nack(id ID, how Nack, now time.Duration) strawv1.AckResult_Stat
 		return s
 	}
 	if how.Release {
+		if e.state == stateSent {
+			e.holder.leaving = true
+		}
 		if e.state != stateDying {
 			l.lift(e)
 			l.makeDue(e)
@@ -90,8 +94,17 @@ func (l *Ledger) Nack(id ID, how Nack, now time.Duration) strawv1.AckResult_Stat
 	if reason == "" {
 		reason = ReasonNack
 	}
+	e.stays()
 	l.fail(e, failure{reason: reason, backoff: true, delay: how.Delay, deadLetter: how.DeadLetter, at: now})
 	return strawv1.AckResult_ACKED
+}
+
+// stays tells that an entry is settled, or has failed, by what its consumer said: if it was sent to it after the consumer had
+// released others, that goes on working.
+func (e *entry) stays() {
+	if e.state == stateSent && e.spare {
+		e.holder.leaving = false
+	}
 }
 
 // Extend grants a delivery a full deadline from now.
