@@ -14,10 +14,17 @@ version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 ARGS         ?=
 PKG          ?= ./...
 TEST_FLAGS   ?= $(if $(CI),-count=1)
+LANGUAGES    ?=
 CRASH_ROUNDS ?= 500
 FUZZ_TIME    ?= 20s
 # What `make lint` compares the API with: a commit, branch or tag. Empty: see proto/tools/breaking.
 BASE         ?=
+
+# What the clients' builds share, the conformance drivers' too.
+venv                     := $(CURDIR)/.build/python
+export STRAW_BINARY      := $(CURDIR)/bin/straw
+export STRAW_PYTHON_VENV := $(venv)
+export CARGO_TARGET_DIR  := $(CURDIR)/.build/rust
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -80,7 +87,7 @@ generate: .build/protodeps $(plugins) ## Write gen/ anew from proto/
 ## Lint: a language adds itself with a target of its own
 
 .PHONY: lint
-lint: lint-proto lint-go ## Check the generated code, the API and the sources
+lint: lint-proto lint-go lint-typescript lint-python lint-java lint-rust ## Check the generated code, the API and the sources
 
 # Generates into a folder of its own, so that neither a dirty tree hides a stale file nor a check changes the tree.
 .PHONY: lint-proto
@@ -97,19 +104,70 @@ lint-proto: .build/protodeps $(plugins)
 lint-go:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l) && [ -z "$$unformatted" ] || \
 		{ echo "Not gofmt-ed, run \`gofmt -w\` on:"; echo "$$unformatted"; exit 1; }
+	@go mod tidy -diff
 	@go vet $(PKG)
 	@$(golangci) run $(PKG)
+
+.PHONY: lint-typescript
+lint-typescript: clients/typescript/node_modules
+	@cd clients/typescript && npm run --silent lint
+
+.PHONY: lint-python
+lint-python: $(venv)
+	@cd clients/python && $(venv)/bin/ruff check --quiet . ../conformance/drivers/python && \
+		$(venv)/bin/ruff format --check --quiet . ../conformance/drivers/python && $(venv)/bin/mypy --no-error-summary
+
+.PHONY: lint-java
+lint-java:
+	@mvn -B -q -f clients/java/pom.xml verify -DskipTests
+
+.PHONY: lint-rust
+lint-rust:
+	@for crate in clients/rust clients/conformance/drivers/rust; do \
+		cargo fmt --check --manifest-path $$crate/Cargo.toml && \
+		cargo clippy --quiet --locked --all-targets --manifest-path $$crate/Cargo.toml -- -D warnings || exit 1; \
+	done
 
 ## Test: likewise
 
 .PHONY: test
-test: test-go ## Run all tests; PKG chooses packages (lint-go too), TEST_FLAGS are go test's
+test: test-go test-typescript test-python test-java test-rust conformance ## Run all tests; PKG chooses Go's packages (lint-go too), TEST_FLAGS are go test's
 
 # The race detector needs a C compiler; without one the tests run without it.
 .PHONY: test-go
 test-go:
 	@[ "$$(go env CGO_ENABLED)" = 1 ] && race=-race || { race=; echo 'No C compiler: testing without the race detector.'; }; \
-		$(gotestsum) --format standard-quiet -- $$race -timeout 20m $(TEST_FLAGS) $(PKG)
+		$(gotestsum) --format standard-quiet -- $$race -timeout 20m $(TEST_FLAGS) $$(go list $(PKG) | grep -v '/clients/conformance$$')
+
+# The other clients' tests run against the gateway itself, which finds them in STRAW_BINARY.
+.PHONY: test-typescript
+test-typescript: build clients/typescript/node_modules
+	@cd clients/typescript && npm --silent test
+
+.PHONY: test-python
+test-python: build $(venv)
+	@cd clients/python && $(venv)/bin/pytest --quiet
+
+.PHONY: test-java
+test-java: build
+	@mvn -B -q -f clients/java/pom.xml test
+
+.PHONY: test-rust
+test-rust: build
+	@cargo test --quiet --locked --manifest-path clients/rust/Cargo.toml
+
+.PHONY: conformance
+conformance: build ## Play every conformance case with every client, and install their packages; LANGUAGES chooses, comma-separated
+	@cd clients/conformance && STRAW_LANGUAGES=$(LANGUAGES) go test -count=1 -timeout 20m
+
+clients/typescript/node_modules: clients/typescript/package-lock.json
+	@cd clients/typescript && npm ci --silent
+	@touch $@
+
+$(venv): clients/python/pyproject.toml
+	@python3 -m venv $@
+	@$@/bin/pip install --quiet --disable-pip-version-check --editable 'clients/python[dev]'
+	@touch $@
 
 .PHONY: crash
 crash: ## Kill a gateway under load, CRASH_ROUNDS times, and check that nothing was lost
