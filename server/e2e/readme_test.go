@@ -19,7 +19,13 @@ import (
 // readme returns the README's fenced blocks of a language.
 func readme(t *testing.T, language string) []string {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
+	return fenced(t, "../../README.md", language)
+}
+
+// fenced returns a document's fenced blocks of a language.
+func fenced(t *testing.T, path, language string) []string {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +34,7 @@ func readme(t *testing.T, language string) []string {
 		blocks = append(blocks, m[1])
 	}
 	if len(blocks) == 0 {
-		t.Fatalf("README has no block of %s", language)
+		t.Fatalf("%s has no block of %s", path, language)
 	}
 	return blocks
 }
@@ -184,6 +190,17 @@ func (g *gateway) buildGo(block string) *exec.Cmd {
 func TestReadmeGo(t *testing.T) {
 	g := startGateway(t, t.TempDir())
 	follow(t, g.buildGo(readme(t, "go")[0]), g.postSamples, "refresh ds_1", "download exp_1")
+}
+
+// TestReadmeClients holds the programs in other languages to those of the clients' own READMEs, which are run from the
+// clients' packages where their conformance is tested.
+func TestReadmeClients(t *testing.T) {
+	for language, client := range map[string]string{"ts": "typescript", "python": "python", "java": "java", "rust": "rust"} {
+		quickstart := fenced(t, "../../clients/"+client+"/README.md", language)[0]
+		if got := readme(t, language); len(got) != 1 || got[0] != quickstart {
+			t.Errorf("README's program in %s isn't the first one of clients/%s/README.md", language, client)
+		}
+	}
 }
 
 // TestReadmeDurable does what README tells a newcomer to do with a durable subscription, in its order.
