@@ -46,6 +46,7 @@ run: build ## Run a gateway on loopback, with a sample of each event (`straw dev
 .PHONY: clean
 clean: ## Remove what was built; data, such as straw-data, stays
 	@rm -rf bin .build
+	@git clean -fdXq clients
 
 ## Generate
 
