@@ -136,8 +136,8 @@ type Consumer interface {
 	Raw(ctx context.Context, seq event.Sequence) ([]byte, error)
 
 	// Close ends the consumer's part. Lost means that its deliveries are lost with it: each unsettled one can be sent again
-	// at once and is a failure, but for those that the consumer took after it had released others and before it settled
-	// another: it was leaving. Without it they stay with whoever has them until their deadlines, which are no failures
+	// at once, and is a failure unless the consumer was leaving: it had released a delivery, and settled none since that it
+	// took later. Without it they stay with whoever has them until their deadlines, which are no failures
 	// then: that is how a gateway goes away. Idempotent.
 	Close(lost bool)
 }

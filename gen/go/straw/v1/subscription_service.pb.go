@@ -1066,7 +1066,7 @@ type NackRequest_DeadLetter struct {
 
 type NackRequest_Release struct {
 	// Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-	// leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+	// leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
 	Release bool `protobuf:"varint,5,opt,name=release,proto3,oneof"`
 }
 

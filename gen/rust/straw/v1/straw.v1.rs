@@ -1172,7 +1172,7 @@ pub mod nack_request {
         #[prost(bool, tag="4")]
         DeadLetter(bool),
         /// Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-        /// leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+        /// leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
         #[prost(bool, tag="5")]
         Release(bool),
     }

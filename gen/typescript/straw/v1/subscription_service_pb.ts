@@ -554,7 +554,7 @@ export type NackRequest = Message<"straw.v1.NackRequest"> & {
   } | {
     /**
      * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+     * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
      *
      * @generated from field: bool release = 5;
      */

@@ -46,7 +46,7 @@ func (m *subscriptionModel) leave() {
 	for _, e := range m.events {
 		switch {
 		case e.holder != k:
-		case lost && e.spare:
+		case lost && k.leaving:
 			e.place, e.holder = duePlace, nil
 		case lost:
 			m.failed(e, false, nil, m.now)

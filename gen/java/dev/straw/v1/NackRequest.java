@@ -267,7 +267,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+   * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>
@@ -280,7 +280,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+   * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>
@@ -1336,7 +1336,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+     * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>
@@ -1348,7 +1348,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+     * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>
@@ -1363,7 +1363,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+     * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>
@@ -1380,7 +1380,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-     * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+     * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
      * </pre>
      *
      * <code>bool release = 5 [json_name = "release"];</code>

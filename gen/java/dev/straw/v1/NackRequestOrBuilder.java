@@ -118,7 +118,7 @@ public interface NackRequestOrBuilder extends
   /**
    * <pre>
    * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+   * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>
@@ -128,7 +128,7 @@ public interface NackRequestOrBuilder extends
   /**
    * <pre>
    * Not a failure; send again at once, to any consumer. This is how a consumer gives back what it won't get to before it
-   * leaves: what its stream is sent in their place, and is never acknowledged, doesn't fail when the stream ends.
+   * leaves: until it settles what it was sent later, the end of its stream is no failure of what it still has.
    * </pre>
    *
    * <code>bool release = 5 [json_name = "release"];</code>

@@ -95,7 +95,7 @@ func (c *Consumer) Collect(n int) {
 
 // Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
 // with it until its deadline, which is no failure. What was picked and not collected was never sent. A consumer that has
-// released what it won't get to is sent more in its place, before it can leave: that doesn't fail.
+// released what it won't get to is sent more in its place, before it can leave: it isn't lost, and nothing fails.
 func (c *Consumer) Leave(lost bool, now time.Duration) {
 	if c.closed {
 		return
@@ -111,7 +111,7 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 	for _, lane := range c.lanes {
 		for e := lane.head; e != nil; {
 			next := e.next
-			if lost && e.spare {
+			if lost && c.leaving {
 				l.lift(e)
 				l.makeDue(e)
 			} else if lost {

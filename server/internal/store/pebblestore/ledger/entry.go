@@ -16,7 +16,7 @@ type entry struct {
 	collected          bool // the newest sending was taken over by its consumer
 	proven             bool // and has arrived, for its id came back
 	faultless          bool // if the deadline passes, it is no failure
-	spare              bool // sent to a consumer that is leaving
+	spare              bool // sent to its consumer when that was leaving
 	copied             bool // has a copy of its own; the log's is settled
 	stored             bool // has a record
 	recording          bool // is in Ledger.records

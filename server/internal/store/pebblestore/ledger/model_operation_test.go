@@ -137,7 +137,7 @@ func (m *model) leave(t *rapid.T) {
 		case a.holder != k:
 		case a.unseen:
 			a.unsend()
-		case lost && a.spare:
+		case lost && k.leaving:
 			a.place, a.holder = placeDue, nil
 		case lost:
 			m.fail(a, false, nil, m.now)
