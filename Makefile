@@ -20,11 +20,11 @@ FUZZ_TIME    ?= 20s
 # What `make lint` compares the API with: a commit, branch or tag. Empty: see proto/tools/breaking.
 BASE         ?=
 
-# What the clients' builds share, the conformance drivers' too.
-venv                     := $(CURDIR)/.build/python
-export STRAW_BINARY      := $(CURDIR)/bin/straw
-export STRAW_PYTHON_VENV := $(venv)
-export CARGO_TARGET_DIR  := $(CURDIR)/.build/rust
+# What the clients' builds share, the conformance drivers' too. Only tests get the gateway's name: it isn't one of its settings.
+venv                    := $(CURDIR)/.build/python
+export CARGO_TARGET_DIR := $(CURDIR)/.build/rust
+test-typescript test-python test-java test-rust conformance: export STRAW_BINARY      := $(CURDIR)/bin/straw
+test-typescript test-python test-java test-rust conformance: export STRAW_PYTHON_VENV := $(venv)
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
