@@ -232,8 +232,9 @@ func (l *load) finish(from, to mark) {
 // sendDue sends what is due on whatever connections are free.
 func (l *load) sendDue() error {
 	for l.next < min(l.due, len(l.ends)) && len(l.free) > 0 {
-		c := l.free[len(l.free)-1]
-		l.free = l.free[:len(l.free)-1]
+		// The longest free comes first: a server closes a connection that it hears nothing from.
+		c := l.free[0]
+		l.free = l.free[1:]
 		if err := l.send(c); err != nil {
 			return err
 		}

@@ -104,6 +104,7 @@ func TestParseAnswer(t *testing.T) {
 type recorder struct {
 	mu     sync.Mutex
 	ids    map[string]int
+	conns  map[string]bool
 	badSum int
 	status int
 }
@@ -116,6 +117,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_ = json.Unmarshal(body, &hook)
 	r.mu.Lock()
 	r.ids[hook.ID]++
+	r.conns[req.RemoteAddr] = true
 	if req.Header.Get(signatureHeader) != hex.EncodeToString(mac.Sum(nil)) || req.URL.Path != webhookPath {
 		r.badSum++
 	}
@@ -127,7 +129,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // record runs the generator against a recorder.
 func record(t *testing.T, status int, config LoadConfig) (*recorder, *LoadResult) {
 	t.Helper()
-	r := &recorder{ids: map[string]int{}, status: status}
+	r := &recorder{ids: map[string]int{}, conns: map[string]bool{}, status: status}
 	server := httptest.NewServer(r)
 	defer server.Close()
 	config.Addr, config.Order, config.Seed = strings.TrimPrefix(server.URL, "http://"), RandomIDs, 3
@@ -164,6 +166,9 @@ func TestLoadKeepsItsRate(t *testing.T) {
 	}
 	if !slices.IsSorted(result.Sent[:result.Total]) || result.Sent[0] == 0 {
 		t.Errorf("the times of sending don't grow from a time on: %v", result.Sent)
+	}
+	if len(r.conns) != 8 { // a server closes those that it hears nothing from
+		t.Errorf("%d connections of 8 were used", len(r.conns))
 	}
 	if result.P50 <= 0 || result.P99 < result.P50 {
 		t.Errorf("p50 is %v and p99 %v", result.P50, result.P99)
