@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"time"
 
 	"github.com/straw-gateway/straw/server/internal/event"
@@ -18,8 +19,11 @@ func (l *Ledger) DeadFull() bool {
 // room is how many events more may be in flight.
 func (l *Ledger) room() int { return max(0, l.MaxInFlight-len(l.entries)) }
 
-// Dispatch picks what can be sent now for the consumers that wait, evenly. It returns those for which it has picked
-// something; the slice is good until the next call.
+// Dispatch picks what can be sent now for the consumers that wait. It returns those for which it has picked something; the
+// slice is good until the next call.
+//
+// Those that hold least come first, until all hold as much. So events spread over idle consumers one by one, a slow consumer
+// doesn't pile them up, and a busy one gets a frame's worth for a frame's worth of acknowledgements, not one here and there.
 func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
 	l.woken = l.woken[:0]
 	if l.stopped() {
@@ -31,24 +35,60 @@ func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
 		if available == 0 {
 			break
 		}
-		c := l.eligible.root.next
-		share := (available + l.eligible.n - 1) / l.eligible.n
-		l.eligible.remove(c)
-		c.waiting = false
-		for range min(share, c.want, c.room()) {
-			l.give(c, now)
+		level, over := l.level(available)
+		for c := l.eligible.root.next; available > 0 && c != &l.eligible.root; {
+			next := c.next
+			n := level - c.outstanding
+			if n >= 0 && over > 0 {
+				n++
+				over--
+			}
+			if n = min(n, c.want, available); n > 0 {
+				available -= l.serve(c, n, now)
+			}
+			c = next
 		}
-		if len(c.picked) == 0 { // what looked available was settled meanwhile
-			c.waiting = true
-			c.admit()
-			continue
-		}
-		l.woken = append(l.woken, c)
 	}
 	return l.woken
 }
 
-// give picks the next event for a consumer. What should have been sent first comes before all else. What is due and what is new take turns, so that neither keeps the other waiting.
+// level is how many deliveries the consumers that wait would hold if so many more were poured over those that hold least; the
+// first few of these get one more.
+func (l *Ledger) level(more int) (level, over int) {
+	for level = math.MaxInt; ; {
+		sum, n := more, 0
+		for c := l.eligible.root.next; c != &l.eligible.root; c = c.next {
+			if c.outstanding <= level {
+				sum += c.outstanding
+				n++
+			}
+		}
+		if sum/n == level {
+			return level, sum % n
+		}
+		level = sum / n
+	}
+}
+
+// serve picks up to n events for a consumer that waits, and returns for how many it had room.
+func (l *Ledger) serve(c *Consumer, n int, now time.Duration) int {
+	l.eligible.remove(c)
+	c.waiting = false
+	n = max(0, min(n, c.room())) // there may be less than when it lined up
+	for range n {
+		l.give(c, now)
+	}
+	if len(c.picked) == 0 { // or what looked available was settled meanwhile
+		c.waiting = true
+		c.admit()
+		return n
+	}
+	l.woken = append(l.woken, c)
+	return n
+}
+
+// give picks the next event for a consumer. What should have been sent first comes before all else. What is due and what is
+// new take turns, so that neither keeps the other waiting.
 func (l *Ledger) give(c *Consumer, now time.Duration) {
 	if e := l.unsent.head; e != nil {
 		l.unsent.remove(e)

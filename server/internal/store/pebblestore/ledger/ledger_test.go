@@ -54,6 +54,58 @@ func TestWhatThereIsIsSharedOutEvenly(t *testing.T) {
 	}
 }
 
+// TestThoseThatHoldLeastComeFirst: what one consumer gives back comes back to it, all at once, while the others hold as much; a
+// slow one gets nothing on top, and one that holds nothing at all is filled up first.
+func TestThoseThatHoldLeastComeFirst(t *testing.T) {
+	limits := config()
+	limits.MaxInFlight = 40
+	l := New(limits, Position{})
+	a, b := l.Join(0, nil), l.Join(0, nil)
+	held := map[*Consumer][]event.Sequence{}
+	dispatch := func(waiting ...*Consumer) {
+		for _, c := range waiting {
+			c.Take(256)
+		}
+		for _, c := range l.Dispatch(0) {
+			held[c] = append(held[c], collect(c)...)
+		}
+	}
+	ack := func(c *Consumer, n int) {
+		for _, seq := range held[c][:n] {
+			if s := l.Ack(ID{Seq: seq, Attempt: 1}); s != strawv1.AckResult_ACKED {
+				t.Fatalf("ack of %d: %v", seq, s)
+			}
+		}
+		held[c] = held[c][n:]
+	}
+	l.Scanned(200, matches(1, 200))
+	newcomer := l.Join(0, nil)
+	for _, step := range []struct {
+		what     string
+		acked    map[*Consumer]int
+		newcomer bool
+		want     []int
+	}{
+		{what: "at first", want: []int{20, 20, 0}},
+		{what: "the second gave 15 back", acked: map[*Consumer]int{b: 15}, want: []int{20, 20, 0}},
+		{what: "both gave back", acked: map[*Consumer]int{a: 10, b: 4}, want: []int{20, 20, 0}},
+		{what: "a newcomer", acked: map[*Consumer]int{a: 9}, newcomer: true, want: []int{11, 20, 9}},
+		{what: "the first gave all back", acked: map[*Consumer]int{a: 11}, newcomer: true, want: []int{10, 20, 10}},
+	} {
+		for c, n := range step.acked {
+			ack(c, n)
+		}
+		if step.newcomer {
+			dispatch(a, b, newcomer)
+		} else {
+			dispatch(a, b)
+		}
+		if d := cmp.Diff(step.want, []int{len(held[a]), len(held[b]), len(held[newcomer])}); d != "" {
+			t.Fatalf("%s: they hold (-want +got)\n%s", step.what, d)
+		}
+	}
+}
+
 // TestOneFullConsumerDoesNotKeepTheRest: what a consumer that holds all there may be gives back goes to those that have waited.
 func TestOneFullConsumerDoesNotKeepTheRest(t *testing.T) {
 	c := config()
