@@ -20,6 +20,7 @@ type ConsumerConfig struct {
 	Addr          string
 	Subscriptions int
 	Consumers     int // of each subscription, a connection each
+	InFlight      int // how many events of each subscription may be; zero for the default
 	PerConn       int // subscriptions that share a connection; only for one consumer each
 	Events        int // to be settled of each subscription
 }
@@ -54,8 +55,9 @@ func openConsumer(config ConsumerConfig) (*consumer, any, error) {
 	for i := range config.Subscriptions {
 		_, err := strawv1.NewSubscriptionServiceClient(c.conns[0]).CreateSubscription(c.ctx, &strawv1.CreateSubscriptionRequest{
 			Subscription: &strawv1.Subscription{
-				Id:    subscriptionID(i),
-				Start: &strawv1.Subscription_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST},
+				Id:          subscriptionID(i),
+				Start:       &strawv1.Subscription_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST},
+				MaxInFlight: int32(config.InFlight),
 			},
 		})
 		if err != nil {

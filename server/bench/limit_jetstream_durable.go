@@ -12,11 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// JetStreamConsumersConfig is the server to consume from, how many events it holds, and with how many consumers.
+// JetStreamConsumersConfig is the server to consume from, how many events it holds, with how many consumers, and how many events
+// may be in flight.
 type JetStreamConsumersConfig struct {
 	Addr      string
 	Events    int
 	Consumers int
+	InFlight  int
 }
 
 // doubleAcks is how many acknowledgements each consumer has under way at once: enough that none waits for another's answer.
@@ -51,7 +53,7 @@ func (j *jetStreamConsumers) do(verb string, _ json.RawMessage) (any, error) {
 	run := &doubleAcking{limit: int64(j.config.Events), done: make(chan struct{})}
 	began := monotonic()
 	for i, conn := range j.conns {
-		stop, err := run.consume(ctx, conn, i == 0)
+		stop, err := run.consume(ctx, conn, j.config.InFlight, i == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -81,12 +83,12 @@ func (d *doubleAcking) failure() error {
 	return nil
 }
 
-func (d *doubleAcking) consume(ctx context.Context, conn *nats.Conn, first bool) (stop func(), err error) {
+func (d *doubleAcking) consume(ctx context.Context, conn *nats.Conn, inFlight int, first bool) (stop func(), err error) {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return nil, err
 	}
-	config := jetstream.ConsumerConfig{Durable: "bench", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1000}
+	config := jetstream.ConsumerConfig{Durable: "bench", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: inFlight}
 	var consumer jetstream.Consumer
 	if first {
 		consumer, err = js.CreateConsumer(ctx, streamName, config)
