@@ -3,6 +3,8 @@ package straw_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -71,6 +73,45 @@ func benchmarkBare(b *testing.B, target string) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkMemory reads events with a saved cursor, and measures the live heap of the client and the sender after each tenth of
+// them. It fails if that grows from the second tenth on.
+//
+//	go test -run '^$' -bench Memory -benchtime 10000000x ./clients/go
+func BenchmarkMemory(b *testing.B) {
+	c, err := straw.Dial(replayer(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	options := straw.SubscribeOptions{Start: straw.Earliest(), CursorStore: straw.FileCursor(filepath.Join(b.TempDir(), "position"))}
+	tenth, n := max(1, b.N/10), 0
+	var heaps []float64
+	for _, err := range c.Subscribe(b.Context(), options) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n++; n%tenth == 0 {
+			heaps = append(heaps, liveHeap())
+		}
+		if n >= b.N {
+			break
+		}
+	}
+	most := slices.Max(heaps)
+	b.ReportMetric(most, "MiB")
+	if early := slices.Max(heaps[:min(2, len(heaps))]); most > early+1 {
+		b.Errorf("the live heap grew from %.1f MiB: %.1f", early, heaps)
+	}
+}
+
+// liveHeap is in MiB.
+func liveHeap() float64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc) / (1 << 20)
 }
 
 // BenchmarkConsume consumes and acknowledges, through the client and through the bare generated stub, which acknowledges each
