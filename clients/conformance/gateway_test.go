@@ -70,17 +70,22 @@ func newGateway(dir string, flags ...string) (*gateway, error) {
 	return g, g.start()
 }
 
-// freeAddress returns a port below those that the kernel gives to outgoing connections: one of these could take it while the
-// gateway is restarted.
+// freeAddress returns a port below those that the kernel gives to outgoing connections, and none that it has returned before:
+// either could be taken while the gateway is killed.
 func freeAddress() (string, error) {
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.N(12_000))
+		if _, given := givenAddresses.LoadOrStore(address, true); given {
+			continue
+		}
 		if l, err := net.Listen("tcp", address); err == nil {
 			return address, l.Close()
 		}
 	}
 	return "", errors.New("found no free port between 20000 and 32000")
 }
+
+var givenAddresses sync.Map
 
 // start returns once the gateway listens.
 func (g *gateway) start() error {
