@@ -63,7 +63,7 @@ func (c *Consumer) Gap() bool {
 	return told != c.gap
 }
 
-// Take makes the consumer wait for so many deliveries, unless some are picked for it already. Dispatch picks them.
+// Take makes the consumer wait for up to so many deliveries, unless some are picked for it already. Dispatch picks them.
 func (c *Consumer) Take(want int) {
 	if len(c.Picked()) > 0 || c.closed || want <= 0 {
 		return
@@ -72,10 +72,13 @@ func (c *Consumer) Take(want int) {
 	c.admit()
 }
 
-// Picked returns what was picked for the consumer and not collected. It leaves out what was settled meanwhile. The slice is
-// good until the next call of anything.
+// Picked returns what was picked for the consumer and not collected. It leaves out what was settled meanwhile. Unless nothing
+// is left the consumer waits no more. The slice is good until the next call of anything.
 func (c *Consumer) Picked() []Pick {
 	c.picked = slices.DeleteFunc(c.picked, func(p Pick) bool { return !c.Holds(p) })
+	if len(c.picked) > 0 {
+		c.rest()
+	}
 	return c.picked
 }
 
@@ -93,6 +96,12 @@ func (c *Consumer) Collect(n int) {
 	c.picked = slices.Delete(c.picked, 0, n)
 }
 
+// rest ends the consumer's waiting.
+func (c *Consumer) rest() {
+	c.waiting = false
+	c.ledger.eligible.remove(c)
+}
+
 // Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
 // with it until its deadline, which is no failure. What was picked and not collected was never sent. A consumer that has
 // released what it won't get to is sent more in its place, before it can leave: it isn't lost, and nothing fails.
@@ -101,13 +110,14 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 		return
 	}
 	l := c.ledger
-	c.closed, c.waiting = true, false
+	c.closed = true
 	l.open--
-	l.eligible.remove(c)
-	for _, p := range c.Picked() {
+	c.rest()
+	picked := c.Picked()
+	c.picked = nil
+	for _, p := range picked {
 		l.unsend(p.Entry.Seq)
 	}
-	c.picked = nil
 	for _, lane := range c.lanes {
 		for e := lane.head; e != nil; {
 			next := e.next
@@ -140,6 +150,8 @@ func (l *Ledger) unsend(seq event.Sequence) {
 	if e == nil || e.state != stateSent {
 		return
 	}
+	// Or it would be there twice if it was picked for the same consumer again.
+	e.holder.picked = slices.DeleteFunc(e.holder.picked, func(p Pick) bool { return p.Entry.Seq == seq })
 	l.lift(e)
 	l.Delivered--
 	if e.attempts--; e.attempts > 0 {
@@ -181,13 +193,13 @@ func (c *Consumer) forget() {
 	c.admit()
 }
 
-// room is how many deliveries more the consumer may hold.
+// room is how many deliveries more can be picked for the consumer while it waits.
 func (c *Consumer) room() int {
 	limit := c.limit
 	if limit == 0 {
 		limit = c.ledger.MaxInFlight
 	}
-	return limit - c.outstanding
+	return min(limit-c.outstanding, c.want-len(c.picked))
 }
 
 // admit lines the consumer up if it waits and has room.

@@ -19,8 +19,9 @@ func (l *Ledger) DeadFull() bool {
 // room is how many events more may be in flight.
 func (l *Ledger) room() int { return max(0, l.MaxInFlight-len(l.entries)) }
 
-// Dispatch picks what can be sent now for the consumers that wait. It returns those for which it has picked something; the
-// slice is good until the next call.
+// Dispatch picks what can be sent now for the consumers that wait. It returns those that had nothing to collect and now have;
+// the slice is good until the next call. Until they look at it they go on waiting, and get more: so what comes bit by bit
+// while they are on their way travels together.
 //
 // Those that hold least come first, until all hold as much. So events spread over idle consumers one by one, a slow consumer
 // doesn't pile them up, and a busy one gets a frame's worth for a frame's worth of acknowledgements, not one here and there.
@@ -43,7 +44,7 @@ func (l *Ledger) Dispatch(now time.Duration) []*Consumer {
 				n++
 				over--
 			}
-			if n = min(n, c.want, available); n > 0 {
+			if n = min(n, available); n > 0 {
 				available -= l.serve(c, n, now)
 			}
 			c = next
@@ -70,20 +71,18 @@ func (l *Ledger) level(more int) (level, over int) {
 	}
 }
 
-// serve picks up to n events for a consumer that waits, and returns for how many it had room.
+// serve picks up to n events for a consumer that waits, and returns how many it had room for.
 func (l *Ledger) serve(c *Consumer, n int, now time.Duration) int {
-	l.eligible.remove(c)
-	c.waiting = false
-	n = max(0, min(n, c.room())) // there may be less than when it lined up
+	n = max(0, min(n, c.room()))
+	if n > 0 && len(c.picked) == 0 {
+		l.woken = append(l.woken, c)
+	}
 	for range n {
 		l.give(c, now)
 	}
-	if len(c.picked) == 0 { // or what looked available was settled meanwhile
-		c.waiting = true
-		c.admit()
-		return n
+	if c.room() <= 0 {
+		l.eligible.remove(c)
 	}
-	l.woken = append(l.woken, c)
 	return n
 }
 

@@ -106,6 +106,26 @@ func TestThoseThatHoldLeastComeFirst(t *testing.T) {
 	}
 }
 
+// TestWhatComesBitByBitTravelsTogether: until a consumer has collected, what it is sent grows, up to what it wants; it is told once.
+func TestWhatComesBitByBitTravelsTogether(t *testing.T) {
+	l := New(config(), Position{})
+	c := l.Join(0, nil)
+	c.Take(6)
+	for i, want := range []int{1, 0, 0, 0} {
+		last := event.Sequence(2 * (i + 1))
+		l.Scanned(last, matches(last-1, last))
+		if woken := l.Dispatch(0); len(woken) != want {
+			t.Errorf("after %d events %d consumers were told, want %d", last, len(woken), want)
+		}
+	}
+	if d := cmp.Diff([]event.Sequence{1, 2, 3, 4, 5, 6}, collect(c)); d != "" {
+		t.Errorf("collected (-want +got)\n%s", d)
+	}
+	if woken := l.Dispatch(0); len(woken) != 0 || len(c.Picked()) != 0 {
+		t.Errorf("a consumer that doesn't wait was sent %d more", len(c.Picked()))
+	}
+}
+
 // TestOneFullConsumerDoesNotKeepTheRest: what a consumer that holds all there may be gives back goes to those that have waited.
 func TestOneFullConsumerDoesNotKeepTheRest(t *testing.T) {
 	c := config()

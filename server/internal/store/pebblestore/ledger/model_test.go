@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -78,6 +79,12 @@ type taker struct {
 	limit    int
 	lazy     bool // doesn't collect all at once
 	leaving  bool
+	told     bool // that there is something to collect
+}
+
+// pending is what Picked would return, and changes nothing.
+func (k *taker) pending() []Pick {
+	return slices.DeleteFunc(slices.Clone(k.consumer.picked), func(p Pick) bool { return !k.consumer.Holds(p) })
 }
 
 func newModel(t *rapid.T) *model {
@@ -200,21 +207,61 @@ func (m *model) stopped() bool {
 
 // deliver lets the ledger pick, and judges what it has picked.
 func (m *model) deliver() {
-	for _, c := range m.ledger.Dispatch(m.now) {
-		i := slices.IndexFunc(m.takers, func(t *taker) bool { return t.consumer == c })
-		if i < 0 {
-			m.t.Fatalf("a consumer was woken that isn't open")
-		}
-		picked := c.Picked()
-		for _, p := range picked {
-			m.judge(m.takers[i], p)
-		}
-		if n := len(picked); m.takers[i].lazy {
-			m.collect(m.takers[i], rapid.IntRange(0, n).Draw(m.t, "collected"))
-		} else {
-			m.collect(m.takers[i], n)
+	woken := m.ledger.Dispatch(m.now)
+	for _, c := range woken {
+		if !slices.ContainsFunc(m.takers, func(k *taker) bool { return k.consumer == c && len(k.pending()) > 0 }) {
+			m.t.Fatalf("a consumer was woken that isn't open, or has nothing to take")
 		}
 	}
+	m.judge()
+	for _, k := range m.takers {
+		n := len(k.pending())
+		k.told = k.told || slices.Contains(woken, k.consumer)
+		if n > 0 && !k.told {
+			m.t.Fatalf("a consumer has %d deliveries to collect, and wasn't told", n)
+		}
+		if k.lazy {
+			n = rapid.IntRange(0, n).Draw(m.t, "collected")
+		}
+		if n > 0 {
+			m.collect(k, n)
+		}
+	}
+}
+
+// judge looks at what was picked and not looked at yet: for everyone at once, in the order in which it should be sent.
+func (m *model) judge() {
+	type sending struct {
+		to *taker
+		Pick
+	}
+	var sent []sending
+	picked := map[event.Sequence]bool{}
+	for _, k := range m.takers {
+		for _, p := range k.pending() {
+			if picked[p.Entry.Seq] {
+				m.t.Fatalf("event %d is picked twice", p.Entry.Seq)
+			}
+			picked[p.Entry.Seq] = true
+			if a := m.events[p.Entry.Seq]; a == nil || a.place != placeSent || a.attempts != p.Attempt {
+				sent = append(sent, sending{k, p})
+			}
+		}
+	}
+	slices.SortFunc(sent, func(a, b sending) int {
+		return cmp.Or(cmp.Compare(m.turn(a.Entry.Seq), m.turn(b.Entry.Seq)), cmp.Compare(a.Entry.Seq, b.Entry.Seq))
+	})
+	for _, s := range sent {
+		m.judgeOne(s.to, s.Pick)
+	}
+}
+
+// turn: what should have been sent already comes first.
+func (m *model) turn(seq event.Sequence) int {
+	if a := m.events[seq]; a != nil && a.place == placeUnsent {
+		return 0
+	}
+	return 1
 }
 
 // collect takes over the first n that are picked, all if there are fewer.
@@ -224,10 +271,11 @@ func (m *model) collect(k *taker, n int) {
 		m.events[p.Entry.Seq].unseen = false
 		m.issued = append(m.issued, ID{Epoch: m.epoch, Seq: p.Entry.Seq, Attempt: p.Attempt})
 	}
+	k.told = n < len(picked)
 	k.consumer.Collect(min(n, len(picked)))
 }
 
-func (m *model) judge(to *taker, p Pick) {
+func (m *model) judgeOne(to *taker, p Pick) {
 	seq := p.Entry.Seq
 	if m.stopped() {
 		m.t.Fatalf("event %d was sent although nothing may be", seq)
