@@ -35,8 +35,10 @@
 //   - durable: consumers of one durable subscription that begins at the earliest event, each acknowledging in one call what came
 //     in during the call before. Limit: a JetStream durable pull consumer with sync_always whose every acknowledgement is
 //     confirmed (DoubleAck), 256 at once from each of its consumers. Both have as many events in flight: the default, and for
-//     64 consumers so many that each can hold a frame's worth, and the default beside it. Then the server's CPU per event with
-//     a large log still to come, against a subscription that soon reaches the head; and with 1,000 subscriptions, against one.
+//     64 consumers so many that each can hold a frame's worth, and the default beside it. "Bare calls" are the same consumers'
+//     of a program that sends and answers and does nothing else: what the transport alone allows. Then the server's CPU per
+//     event with a large log still to come, against a subscription that soon reaches the head; and with 1,000 subscriptions,
+//     against one.
 //   - fanout: 64 readers, a connection each, released together onto a log in memory. Undecoded ones have a codec that drops
 //     the bytes.
 //   - live: 2,000 webhooks/s to 64 subscribers: the server's CPU time per delivery, ingest included. The limit stores nothing.

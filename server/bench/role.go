@@ -24,6 +24,7 @@ type role interface {
 
 // roles open each role; the second result is what its parent is told once it is ready.
 var roles = map[string]func(config json.RawMessage) (role, any, error){
+	"bare-settling":       openRole(openBareSettling),
 	"consumer":            openRole(openConsumer),
 	"export-fetcher":      openRole(openBareFetcher),
 	"export-files":        openRole(openExportFiles),

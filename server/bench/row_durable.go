@@ -49,6 +49,8 @@ func (b *Bench) consumers(ctx context.Context) ([]Result, error) {
 	for _, t := range teams {
 		sides = append(sides, Side{"jetstream, " + t.name(), func(ctx context.Context) (Sample, error) {
 			return b.consumeJetStream(ctx, t)
+		}}, Side{"bare, " + t.name(), func(ctx context.Context) (Sample, error) {
+			return b.consumeBare(ctx, t, full.events)
 		}}, Side{"straw, " + t.name(), func(ctx context.Context) (Sample, error) {
 			return b.consumed(ctx, full.dir, ConsumerConfig{
 				Subscriptions: 1, Consumers: t.consumers, InFlight: t.inFlight, PerConn: 1, Events: full.events,
@@ -64,7 +66,10 @@ func (b *Bench) consumers(ctx context.Context) ([]Result, error) {
 		r := compare("durable", "delivered and acknowledged, "+t.name(), "/s", m.figure("jetstream, "+t.name(), "per_s"),
 			m.figure("straw, "+t.name(), "per_s"), atLeast(3))
 		r.Limit.Name = "jetstream"
-		results = append(results, r)
+		calls := compare("durable", "against bare calls, "+t.name(), "/s", m.figure("bare, "+t.name(), "per_s"),
+			m.figure("straw, "+t.name(), "per_s"), Bar{})
+		calls.Limit.Name = "bare"
+		results = append(results, r, calls)
 	}
 	return results, nil
 }
@@ -101,6 +106,23 @@ func (b *Bench) consumeJetStream(ctx context.Context, team team) (Sample, error)
 	}
 	defer reader.Kill()
 	return b.replayThrough(ctx, t, reader, 1)
+}
+
+// consumeBare has the same consumers settle events of a program that does nothing else than send and answer.
+func (b *Bench) consumeBare(ctx context.Context, team team, events int) (Sample, error) {
+	t, err := b.startLimit(ctx, "bare-settling", BareSettlingConfig{Consumers: team.consumers, InFlight: team.inFlight})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Kill()
+	consumers, err := startRole(ctx, "consumer", ConsumerConfig{
+		Addr: t.GRPC, Subscriptions: 1, Consumers: team.consumers, InFlight: team.inFlight, PerConn: 1, Events: events,
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer consumers.Kill()
+	return b.replayThrough(ctx, t, consumers, 1)
 }
 
 // behind measures what an event costs a subscription that has all of a large log before it, against one that soon reaches
