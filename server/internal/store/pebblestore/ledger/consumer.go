@@ -3,8 +3,6 @@ package ledger
 import (
 	"slices"
 	"time"
-
-	"github.com/straw-gateway/straw/server/internal/event"
 )
 
 // A Consumer is one taker of a subscription's events.
@@ -32,6 +30,8 @@ type Pick struct {
 	Attempt int32
 	// Copied: it is a redelivery that has a copy of its own. Without that and without a segment it is one of the log's.
 	Copied bool
+
+	entry *entry // as long as Holds; by then it may be another event's
 }
 
 // Join adds a consumer.
@@ -84,14 +84,13 @@ func (c *Consumer) Picked() []Pick {
 
 // Holds reports whether a delivery that was picked for the consumer is still its own.
 func (c *Consumer) Holds(p Pick) bool {
-	e := c.ledger.entries[p.Entry.Seq]
-	return e != nil && e.holder == c && e.attempts == p.Attempt
+	return p.entry.holder == c && p.entry.seq == p.Entry.Seq && p.entry.attempts == p.Attempt
 }
 
 // Collect takes over the first n that Picked has just returned: from here on they are sent.
 func (c *Consumer) Collect(n int) {
 	for _, p := range c.picked[:n] {
-		c.ledger.entries[p.Entry.Seq].collected = true
+		p.entry.collected = true
 	}
 	c.picked = slices.Delete(c.picked, 0, n)
 }
@@ -116,7 +115,7 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 	picked := c.Picked()
 	c.picked = nil
 	for _, p := range picked {
-		l.unsend(p.Entry.Seq)
+		l.unsend(p.entry)
 	}
 	for _, lane := range c.lanes {
 		for e := lane.head; e != nil; {
@@ -145,13 +144,9 @@ func (l *Ledger) sweep(c *Consumer) {
 }
 
 // unsend takes back a sending that never left.
-func (l *Ledger) unsend(seq event.Sequence) {
-	e := l.entries[seq]
-	if e == nil || e.state != stateSent {
-		return
-	}
+func (l *Ledger) unsend(e *entry) {
 	// Or it would be there twice if it was picked for the same consumer again.
-	e.holder.picked = slices.DeleteFunc(e.holder.picked, func(p Pick) bool { return p.Entry.Seq == seq })
+	e.holder.picked = slices.DeleteFunc(e.holder.picked, func(p Pick) bool { return p.entry == e })
 	l.lift(e)
 	l.Delivered--
 	if e.attempts--; e.attempts > 0 {

@@ -114,9 +114,9 @@ func (l *Ledger) give(c *Consumer, now time.Duration) {
 }
 
 func (l *Ledger) giveFirst(c *Consumer, now time.Duration) {
-	m := l.ready[0]
-	e := l.add(m.Entry.Seq)
-	l.send(c, e, m, now)
+	m := l.popReady()
+	l.send(c, l.add(m.Entry.Seq), m, now)
+	l.position.Scan = m.Entry.Seq
 	l.slide()
 }
 
@@ -139,7 +139,7 @@ func (l *Ledger) send(c *Consumer, e *entry, m Match, now time.Duration) {
 	e.attempts++
 	e.faultless, e.collected, e.proven, e.spare = false, false, false, c.leaving
 	c.hold(e, now)
-	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts, Copied: e.copied})
+	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts, Copied: e.copied, entry: e})
 	l.Delivered++
 	if e.attempts > 1 {
 		l.Redelivered++
@@ -179,7 +179,7 @@ func (l *Ledger) Tick(now time.Duration) {
 
 func (l *Ledger) overdue(e *entry) {
 	if !e.collected { // its consumer is busy, and never saw it
-		l.unsend(e.seq)
+		l.unsend(e)
 		return
 	}
 	if e.faultless {

@@ -35,7 +35,7 @@ func (l *Ledger) Scanned(through event.Sequence, matches []Match) {
 		l.ready = l.buffer
 	}
 	for _, m := range matches {
-		if seq := m.Entry.Seq; !l.done(seq) && l.entries[seq] == nil {
+		if seq := m.Entry.Seq; !l.done(seq) && !l.known(seq) {
 			l.ready = append(l.ready, m)
 		}
 	}
@@ -50,19 +50,30 @@ func (l *Ledger) slide() {
 		switch {
 		case l.done(seq):
 			l.skip(seq)
-		case l.entries[seq] != nil:
+		case l.known(seq):
 			l.skip(seq - 1)
 			l.position.Scan = max(l.position.Scan, seq)
 		default:
 			l.skip(seq - 1)
 			return
 		}
-		l.ready[0] = Match{}
-		l.ready = l.ready[1:]
+		l.popReady()
 	}
-	l.ready = l.buffer[:0]
 	l.skip(l.scanned)
 }
+
+// popReady takes out the first that is ready.
+func (l *Ledger) popReady() Match {
+	m := l.ready[0]
+	l.ready[0] = Match{}
+	if l.ready = l.ready[1:]; len(l.ready) == 0 {
+		l.ready = l.buffer[:0]
+	}
+	return m
+}
+
+// known reports whether an event beyond the scan position has an entry all the same.
+func (l *Ledger) known(seq event.Sequence) bool { return len(l.ahead) > 0 && l.entries[seq] != nil }
 
 // skip moves the scan position over events that don't match, are settled, or have an entry already.
 func (l *Ledger) skip(through event.Sequence) {
