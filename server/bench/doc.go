@@ -26,8 +26,8 @@
 //   - ingest: 64 keep-alive connections, each sending the next webhook when the last is answered. Limits: a handler that
 //     reads, verifies and converts and then makes one synced Pebble Set, or an acknowledged JetStream publish with
 //     sync_always, or nothing. A fresh server and store each time.
-//   - stored: the same on a store that already holds 10 M events (1 M with -quick), against a new one; with random ids and
-//     with time-ordered ones. The store is filled through Straw's engine before the first round.
+//   - stored: the same on a store that already holds 10 M events (half a million with -quick), against a new one; with random
+//     ids and with time-ordered ones. The store is filled through Straw's engine before the first round.
 //   - open: Straw is killed with kill -9 in the middle of that load; then the time from exec until /readyz says yes.
 //   - replay: one subscriber reads a store from its beginning with clients/go. Straw has just been started, so all of it comes
 //     from Pebble. Limit: a hand-written grpc-go stream of the same bytes from memory, encoded beforehand, and the

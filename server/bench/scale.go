@@ -42,11 +42,11 @@ var (
 	}
 	quick = Scale{
 		Name: "quick", Rounds: 1, Warmup: 500 * time.Millisecond, Window: 1500 * time.Millisecond, KeepUp: 0.9,
-		Stored: 1_000_000, Replayed: 1_000_000, JetStream: 200_000, Consumed: 200_000, JetStreamConsumed: 20_000, Subscriptions: 1000,
+		Stored: 500_000, Replayed: 500_000, JetStream: 100_000, Consumed: 200_000, JetStreamConsumed: 20_000, Subscriptions: 1000,
 		Ring: 20_000, RingPasses: 1,
-		Crowds: []int{10, 1000},
-		Idle:   2000, NeverReading: 50, Stalled: 1000,
-		Export: 64 << 20, ExportPasses: 2, Exports: 1000, Syncs: 300,
+		Crowds: []int{10, 300},
+		Idle:   2000, NeverReading: 50, Stalled: 300,
+		Export: 64 << 20, ExportPasses: 2, Exports: 300, Syncs: 300,
 	}
 	// tiny is for the tests of the benchmark: it shows that everything runs, and measures nothing.
 	tiny = Scale{
