@@ -137,7 +137,7 @@ func (l *Ledger) giveRevived(c *Consumer, now time.Duration) {
 // send hands an event over.
 func (l *Ledger) send(c *Consumer, e *entry, m Match, now time.Duration) {
 	e.attempts++
-	e.faultless, e.collected, e.proven, e.spare = false, false, false, c.leaving
+	e.collected, e.proven, e.spare = false, false, c.leaving
 	c.hold(e, now)
 	c.picked = append(c.picked, Pick{Match: m, Attempt: e.attempts, Copied: e.copied, entry: e})
 	l.Delivered++
@@ -183,7 +183,6 @@ func (l *Ledger) overdue(e *entry) {
 		return
 	}
 	if e.faultless {
-		e.faultless = false
 		l.lift(e)
 		l.makeDue(e)
 		return

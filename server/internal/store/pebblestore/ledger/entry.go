@@ -15,7 +15,7 @@ type entry struct {
 	state              state
 	collected          bool // the newest sending was taken over by its consumer
 	proven             bool // and has arrived, for its id came back
-	faultless          bool // if the deadline passes, it is no failure
+	faultless          bool // sent: if the deadline passes, it is no failure
 	spare              bool // sent to its consumer when that was leaving
 	copied             bool // has a copy of its own; the log's is settled
 	stored             bool // has a record
@@ -58,7 +58,7 @@ func (l *Ledger) lift(e *entry) {
 	case stateSent:
 		e.lane.remove(e)
 		e.holder.release()
-		e.holder, e.lane = nil, nil
+		e.holder, e.lane, e.faultless = nil, nil, false
 	case stateUnsent:
 		l.unsent.remove(e)
 	case stateDue:

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"flag"
 	"runtime"
 	"testing"
 
@@ -9,6 +10,14 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
 )
+
+// TestMain: what happens once in a thousand runs of the model is worth finding, and a run takes a millisecond.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "2000"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
 
 func config() Config {
 	return Config{AckDeadline: 30, MinBackoff: 4, MaxBackoff: 20, MaxInFlight: 1000, MaxAttempts: 3, MaxDeadLetters: 8, MaxDeadBytes: 1 << 20}
@@ -222,6 +231,35 @@ func TestWhatABusyConsumerNeverSawDoesNotFail(t *testing.T) {
 	}
 	if s := l.Nack(ID{Seq: 2, Attempt: 1}, Nack{}, 30); s != strawv1.AckResult_ACKED || l.entries[2].failures != 1 {
 		t.Errorf("its first failure is its %d., %v", l.entries[2].failures, s)
+	}
+}
+
+// TestOnlyADeadlineThatAConsumerLeftBehindIsNoFailure: the gateway went away from a consumer, which goes on with what it holds. If
+// that gives a delivery back and is then granted a deadline of its own, this one counts.
+func TestOnlyADeadlineThatAConsumerLeftBehindIsNoFailure(t *testing.T) {
+	for name, c := range map[string]struct {
+		again    func(*Ledger, ID)
+		failures int32
+	}{
+		"left behind": {func(*Ledger, ID) {}, 0},
+		"extended":    {func(l *Ledger, id ID) { l.Extend(id, 0) }, 0},
+		"given back and extended": {func(l *Ledger, id ID) {
+			l.Nack(id, Nack{Release: true}, 0)
+			l.Extend(id, 0)
+		}, 1},
+	} {
+		l := New(config(), Position{})
+		leaving := l.Join(0, nil)
+		leaving.Take(1)
+		l.Scanned(1, matches(1, 1))
+		l.Dispatch(0)
+		collect(leaving)
+		leaving.Leave(false, 0)
+		c.again(l, ID{Seq: 1, Attempt: 1})
+		l.Tick(30)
+		if got := l.entries[1].failures; got != c.failures {
+			t.Errorf("%s: %d failures, want %d", name, got, c.failures)
+		}
 	}
 }
 
