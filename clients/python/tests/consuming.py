@@ -31,11 +31,15 @@ class Consume(Protocol):
 
 
 class Confirmed:
-    """Gathers the confirmed settlements, and stops the consumer once there are enough."""
+    """Gathers the confirmed settlements, and stops the consumer once there are enough.
+
+    The option `stopped` is called when the consumer was told to stop.
+    """
 
     def __init__(self, until: int, options: dict[str, Any]) -> None:
         self.settlements: list[straw.Settlement] = []
         self.stop: Callable[[], None] = lambda: None
+        self._stopped: Callable[[], None] = options.pop("stopped", lambda: None)
         self.options = options | {"hooks": straw.Hooks(settled=self._settled, **options.pop("hook", {}))}
         self._until = until
 
@@ -43,6 +47,7 @@ class Confirmed:
         self.settlements.append(settlement)
         if len(self.settlements) == self._until:
             self.stop()
+            self._stopped()
 
 
 def blocking_handler(address: str, handle: Handle, until: int, **options: Any) -> list[straw.Settlement]:
@@ -143,9 +148,9 @@ class Room:
             loop.call_soon_threadsafe(event.set)
 
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._opened.is_set():
-            event = asyncio.Event()
-            self._tasks.append((loop, event))
+        event = asyncio.Event()
+        self._tasks.append((loop, event))
+        if not self._opened.is_set():  # nor before it was listed, or it might be overlooked
             await event.wait()
         self._leave()
 
