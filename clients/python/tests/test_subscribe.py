@@ -198,7 +198,10 @@ def test_gap(make_log: MakeLog, reader: Reader, frames: bool) -> None:
         else:
             got.append(f"{item.requested} to {item.oldest}" if isinstance(item, straw.Gap) else item.id)
 
-    reader(log.serve(), take, frames=frames, start=straw.After("c3"), on_gap="continue", end_at_head=True)
+    told: list[str] = []
+    hooks = straw.Hooks(gap=lambda gap: told.append(f"{gap.requested} to {gap.oldest}"))
+    reader(log.serve(), take, frames=frames, start=straw.After("c3"), on_gap="continue", end_at_head=True, hooks=hooks)
+    assert told == ["c3 to c8"]
     assert got == (["c3 0 False", "c8 0 True", "c10 2 False"] if frames else ["c3 to c8", "evt_9", "evt_10"])
 
 

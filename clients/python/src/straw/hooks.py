@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from straw.delivery import Settlement
 from straw.errors import StrawError
-from straw.events import Frame
+from straw.events import Frame, Gap
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class Hooks:
         connected: The first frame of each connection came.
         disconnected: A connection was lost or couldn't be made: why, and the seconds before the next.
         frame: A frame came; called before its events are handed over, for the first one too.
+        gap: Retention has removed events before they were delivered; the program gets what comes after them.
         settled: The gateway has answered an acknowledgement or nack, or never will; durable consumers only.
     """
 
     connected: Callable[[Frame], None] | None = None
     disconnected: Callable[[StrawError, float], None] | None = None
     frame: Callable[[Frame], None] | None = None
+    gap: Callable[[Gap], None] | None = None
     settled: Callable[[Settlement], None] | None = None

@@ -76,6 +76,8 @@ class Progress:
             # Not by the first frame, or a stream that always dies at the same event would be retried at full speed.
             self._failures = 0
         call_hook(self._hooks.frame, frame)
+        if frame.HasField("gap"):
+            call_hook(self._hooks.gap, frame.gap)
         if frame.HasField("going_away"):
             self._pause = frame.going_away.retry_delay.ToTimedelta().total_seconds()
 
