@@ -17,8 +17,11 @@ const (
 	retentionTime = 3 * time.Minute
 )
 
-// A passedStore is a store from which retention has removed its first events, old-1 to old-1024. It is made once for all
-// languages and cases, beside everything else that runs meanwhile.
+// overtaken are the durable subscriptions that retention has overtaken, one for each form of consuming.
+var overtaken = []string{"overtaken-1", "overtaken-2"}
+
+// A passedStore is a store from which retention has removed its first events, old-1 to old-1024, although durable subscriptions
+// owed them. It is made once for all languages and cases, beside everything else that runs meanwhile.
 type passedStore struct {
 	dir     string
 	cancel  context.CancelFunc
@@ -47,11 +50,16 @@ func (s *passedStore) stop() {
 // make lets a gateway pass its own first events.
 func (s *passedStore) make(ctx context.Context) error {
 	// Less than the last 76 of these events take, so that all before them may go.
-	g, err := newGateway(s.dir, "--retention-bytes", "4KiB")
+	g, err := newGateway(s.dir, "--retention-bytes", "4KiB", "--retention-hard-bytes", "4KiB")
 	if err != nil {
 		return err
 	}
 	defer g.close()
+	for _, id := range overtaken {
+		if err := g.subscribe(ctx, map[string]any{"id": id, "startPosition": "EARLIEST"}); err != nil {
+			return err
+		}
+	}
 	for n := range passedEvents + keptEvents {
 		if err := g.post(ctx, fmt.Sprintf(`{"id":"old-%d","type":"search.alert","data":{"alert_id":"al"}}`, n+1)); err != nil {
 			return err

@@ -22,7 +22,7 @@ var forms = map[string][]form{
 	},
 	"consume": {
 		{member: "connected"}, {member: "event", always: []string{"attempt"}}, {member: "done", always: []string{"status"}},
-		{member: "disconnected"}, {member: "end"}, {member: "error"},
+		{member: "gap"}, {member: "disconnected"}, {member: "end"}, {member: "error"},
 	},
 	"settle": {{member: "deliveries"}, {member: "results"}, {member: "end"}, {member: "error"}},
 	"manage": {

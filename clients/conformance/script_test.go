@@ -29,8 +29,8 @@ type script struct {
 	// About says in a sentence what clients do.
 	About string `yaml:"about"`
 	// Gateway is what the client meets: absent for the real one; `passed` for the real one whose retention has removed the
-	// events old-1 to old-1024 and left old-1025 to old-1100; `newer` for one that speaks of what this version doesn't know,
-	// a small server in newer_test.go.
+	// events old-1 to old-1024 and left old-1025 to old-1100, with the durable subscriptions overtaken-1 and overtaken-2 that
+	// owed all of them; `newer` for one that speaks of what this version doesn't know, a small server in newer_test.go.
 	Gateway string `yaml:"gateway"`
 	// Direct has the client connect to the gateway itself, so that it meets a refused connection when that is gone.
 	Direct bool `yaml:"direct"`

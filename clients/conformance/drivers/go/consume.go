@@ -62,6 +62,7 @@ func (o *consume) run(ctx context.Context, stop func(), c *straw.Client) error {
 	}
 	switch o.Form {
 	case "", "handler":
+		opts.Hooks.Gap = sayGap
 		sayEnd(c.Consume(ctx, opts, func(_ context.Context, d *straw.Delivery) error { return o.handle(ctx, d) }))
 	case "iterator":
 		sayEnd(o.iterate(ctx, c, opts))
@@ -73,7 +74,8 @@ func (o *consume) run(ctx context.Context, stop func(), c *straw.Client) error {
 
 func (o *consume) iterate(ctx context.Context, c *straw.Client, opts straw.ConsumeOptions) error {
 	for d, err := range c.Deliveries(ctx, opts) {
-		if _, ok := errors.AsType[*straw.GapError](err); ok {
+		if gap, ok := errors.AsType[*straw.GapError](err); ok {
+			sayGap(gap.Gap)
 			continue
 		}
 		if err != nil {

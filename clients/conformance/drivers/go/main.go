@@ -114,6 +114,11 @@ func say(o object) {
 	}
 }
 
+// sayGap prints what retention has removed.
+func sayGap(gap *straw.Gap) {
+	say(object{"gap": object{"requested": gap.GetRequested(), "oldest": gap.GetOldest()}})
+}
+
 // sayEnd prints how something ended.
 func sayEnd(err error) {
 	if err == nil {

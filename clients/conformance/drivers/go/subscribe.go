@@ -100,7 +100,7 @@ func (o *subscribe) follow(ctx context.Context, stop func(), c *straw.Client, op
 	n := 0
 	for event, err := range c.Subscribe(ctx, opts) {
 		if gap, ok := errors.AsType[*straw.GapError](err); ok {
-			say(object{"gap": object{"requested": gap.Gap.GetRequested(), "oldest": gap.Gap.GetOldest()}})
+			sayGap(gap.Gap)
 			continue
 		}
 		if err != nil {

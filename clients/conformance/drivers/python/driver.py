@@ -21,7 +21,7 @@ from straw.v1.event_service_pb2 import GetEventRequest
 from straw.v1.gateway_service_pb2 import GetStatusRequest
 
 from durable import Consume, Manage, Settle
-from output import connections, say, say_error, say_event, when
+from output import connections, say, say_error, say_event, say_gap, when
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Subscribe:
         n = 0
         for event in subscription:
             if isinstance(event, straw.Gap):
-                say(gap={"requested": event.requested, "oldest": event.oldest})
+                say_gap(event)
                 continue
             say_event(event)
             n += 1

@@ -22,7 +22,7 @@ from straw.v1.subscription_service_pb2 import (
     UpdateSubscriptionRequest,
 )
 
-from output import connections, say, when
+from output import connections, say, say_gap, when
 
 Delivery = straw.Delivery[straw.Confirmation]
 
@@ -41,7 +41,7 @@ class Consume:
     def run(self, client: straw.Client, stopped: threading.Event) -> None:
         self._confirmed = 0
         self._stopped = stopped
-        hooks = connections(settled=self._settled)
+        hooks = connections(gap=say_gap, settled=self._settled)
         consumer = client.consume(self.subscription, concurrency=self.concurrency, hooks=hooks)
         when(stopped, consumer.stop)
         if self.form == "handler":

@@ -25,6 +25,11 @@ def say_event(event: straw.Event) -> None:
     say(event=event.id, type=event.type, payload=event.WhichOneof("payload") or "", cursor=event.cursor, **raw)
 
 
+def say_gap(gap: straw.Gap) -> None:
+    """Print what retention has removed."""
+    say(gap={"requested": gap.requested, "oldest": gap.oldest})
+
+
 def say_error(error: Exception) -> None:
     """Print how something ended."""
     if isinstance(error, straw.StrawError):

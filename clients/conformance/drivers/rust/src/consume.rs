@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
-use straw_client::{AckStatus, Client, ConsumeOptions, Delivery, Error, Frame, Hooks, Nack};
+use straw_client::{AckStatus, Client, ConsumeOptions, Delivery, Error, Frame, Gap, Hooks, Nack};
 use tokio::time::sleep;
 
-use crate::output::{Connections, say, say_end};
+use crate::output::{Connections, say, say_end, say_gap};
 use crate::{Fault, Stop};
 
 #[derive(Deserialize)]
@@ -76,7 +76,10 @@ impl Consume {
             };
             let delivery = match next {
                 Some(Ok(delivery)) => delivery,
-                Some(Err(Error::Gap(_))) => continue,
+                Some(Err(Error::Gap(gap))) => {
+                    say_gap(&gap);
+                    continue;
+                }
                 Some(Err(error)) => break Err(error),
                 None => break Ok(()),
             };
@@ -103,6 +106,10 @@ impl Hooks for Settled {
 
     fn disconnected(&self, error: &Error, retry_in: Duration) {
         Connections.disconnected(error, retry_in);
+    }
+
+    fn gap(&self, gap: &Gap) {
+        say_gap(gap);
     }
 
     fn settled(&self, event_id: &str, outcome: &Result<AckStatus, Error>) {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use straw_client::{Code, Error, Event, Frame, Hooks, Payload};
+use straw_client::{Code, Error, Event, Frame, Gap, Hooks, Payload};
 
 /// Prints a line, at once.
 ///
@@ -17,6 +17,11 @@ pub fn say(line: Value) {
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .expect("whoever started the driver reads what it prints");
+}
+
+/// Prints what retention has removed.
+pub fn say_gap(gap: &Gap) {
+    say(json!({"gap": {"requested": gap.requested, "oldest": gap.oldest}}));
 }
 
 /// Prints how something ended.

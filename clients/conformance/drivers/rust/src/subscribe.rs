@@ -3,11 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use serde_json::json;
 use straw_client::{Client, Error, FileCursor, OnGap, Start, SubscribeOptions, Subscription};
 use tokio::time::sleep;
 
-use crate::output::{Connections, describe, say, say_end};
+use crate::output::{Connections, describe, say, say_end, say_gap};
 use crate::{Fault, Stop};
 
 #[derive(Deserialize)]
@@ -93,7 +92,7 @@ impl Subscribe {
             let event = match next {
                 Some(Ok(event)) => event,
                 Some(Err(Error::Gap(gap))) => {
-                    say(json!({"gap": {"requested": gap.requested, "oldest": gap.oldest}}));
+                    say_gap(&gap);
                     continue;
                 }
                 Some(Err(error)) => return Err(error),

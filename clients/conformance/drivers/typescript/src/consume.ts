@@ -2,13 +2,14 @@ import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import type { ConsumeOptions, Delivery, StrawClient } from "@straw-gateway/client";
 import type { Action, Consume } from "./argument.js";
-import { hooks, print } from "./output.js";
+import { hooks, print, printGap } from "./output.js";
 
 export async function consume(client: StrawClient, argument: Consume, stopped: AbortController): Promise<void> {
   let confirmed = 0;
   const options: ConsumeOptions = {
     subscription: argument.subscription,
     signal: stopped.signal,
+    onGap: printGap,
     ...(argument.concurrency !== undefined && {
       concurrency: argument.concurrency,
     }),

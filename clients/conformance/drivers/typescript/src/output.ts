@@ -1,5 +1,5 @@
 // What the driver tells the runner: JSON objects, one a line.
-import { StrawError, v1, type Event, type Hooks } from "@straw-gateway/client";
+import { StrawError, v1, type Event, type Gap, type Hooks } from "@straw-gateway/client";
 
 export function print(line: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -13,6 +13,10 @@ export function printEvent(event: Event): void {
     cursor: event.cursor,
     ...(event.raw.length > 0 && { raw: true }),
   });
+}
+
+export function printGap({ requested, oldest }: Gap): void {
+  print({ gap: { requested, oldest } });
 }
 
 export function printError(error: unknown): void {

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { fileCursor, type Start, type StrawClient, type SubscribeOptions } from "@straw-gateway/client";
 import type { Subscribe } from "./argument.js";
-import { hooks, print, printEvent } from "./output.js";
+import { hooks, print, printEvent, printGap } from "./output.js";
 
 export async function subscribe(client: StrawClient, argument: Subscribe, stopped: AbortController): Promise<void> {
   const { stop_after: stopAfter, leave_at: leaveAt, delay = 0 } = argument;
@@ -35,11 +35,7 @@ function options(argument: Subscribe): SubscribeOptions {
     ...(types && { types }),
     ...(filter !== undefined && { filter }),
     ...(start !== undefined && { start: startOf(start) }),
-    ...(argument.on_gap === "continue" && {
-      onGap: ({ requested, oldest }) => {
-        print({ gap: { requested, oldest } });
-      },
-    }),
+    ...(argument.on_gap === "continue" && { onGap: printGap }),
     ...(argument.include_raw && { includeRaw: true }),
     ...(argument.end_at_head && { endAtHead: true }),
     ...(argument.heartbeat !== undefined && {

@@ -31,6 +31,7 @@ final class Consume {
         ConsumeOptions.builder(arguments.text("subscription"))
             .concurrency(arguments.number("concurrency", 16))
             .hooks(new Printing())
+            .onGap(Output::gap)
             .build();
     iterate = arguments.text("form", "handler").equals("iterator");
     work = arguments.has("work") ? arguments.millis("work") : Duration.ZERO;

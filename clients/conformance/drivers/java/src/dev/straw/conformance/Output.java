@@ -4,6 +4,7 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import dev.straw.client.StrawException;
 import dev.straw.v1.Event;
+import dev.straw.v1.Gap;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -37,6 +38,10 @@ final class Output {
       line.put("raw", true);
     }
     print(line);
+  }
+
+  static void gap(Gap gap) {
+    print(Map.of("gap", Map.of("requested", gap.getRequested(), "oldest", gap.getOldest())));
   }
 
   private static String payload(Event event) {

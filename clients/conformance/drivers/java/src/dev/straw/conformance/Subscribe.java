@@ -8,10 +8,8 @@ import dev.straw.client.Start;
 import dev.straw.client.StrawClient;
 import dev.straw.client.SubscribeOptions;
 import dev.straw.v1.Event;
-import dev.straw.v1.Gap;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Map;
 
 /** Reads events in cursor mode. */
 final class Subscribe {
@@ -43,7 +41,7 @@ final class Subscribe {
       options.start(start(arguments.take("start")));
     }
     if (arguments.text("on_gap", "fail").equals("continue")) {
-      options.continueOnGap(Subscribe::gap);
+      options.continueOnGap(Output::gap);
     }
     if (arguments.has("heartbeat")) {
       options.heartbeatInterval(arguments.millis("heartbeat"));
@@ -69,11 +67,6 @@ final class Subscribe {
       case "latest" -> Start.latest();
       default -> throw new Arguments.Wrong("start " + start + " is unknown");
     };
-  }
-
-  private static void gap(Gap gap) {
-    Output.print(
-        Map.of("gap", Map.of("requested", gap.getRequested(), "oldest", gap.getOldest())));
   }
 
   void run() throws InterruptedException {
