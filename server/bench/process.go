@@ -92,11 +92,11 @@ func (p *Process) exchange(verb string, args, result any) error {
 		return err
 	}
 	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return err
+		return p.hungUp(err)
 	}
 	answer, err := p.out.ReadBytes('\n')
 	if err != nil {
-		return fmt.Errorf("it ended instead of answering: %w", err)
+		return p.hungUp(err)
 	}
 	var rep reply
 	if err := json.Unmarshal(answer, &rep); err != nil {
@@ -109,6 +109,12 @@ func (p *Process) exchange(verb string, args, result any) error {
 		return nil
 	}
 	return json.Unmarshal(rep.Result, result)
+}
+
+// hungUp is the error of a process that can't be talked to any more. Once that is gone all is there that it said last.
+func (p *Process) hungUp(err error) error {
+	p.Kill()
+	return fmt.Errorf("it ended instead of answering: %w", err)
 }
 
 // PID is the process's id.
