@@ -121,7 +121,8 @@ type Subscription struct {
 // A Consumer is one taker of a subscription's events. Its methods but Close are for one goroutine.
 //
 // First sendings go in log order across all consumers of the subscription, redeliveries as they are due. What can be sent is
-// shared out among the consumers that wait for it: those that hold least come first, until all hold as much.
+// shared out among the consumers that wait for it: those that hold least come first, until all hold as much. If one may be in
+// flight, the next is sent when the settlement of the one before it is durable, so that no crash turns their order around.
 type Consumer interface {
 	// Take returns at most most deliveries that can be sent now, perhaps none, and about as many as fit in a frame. It never
 	// waits for any: if there are none, the consumer waits for its share, and Ready tells when Take is worth calling again.

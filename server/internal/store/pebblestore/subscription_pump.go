@@ -252,4 +252,7 @@ func (s *subscription) flushed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held.Store(uint64(s.drained))
+	if s.ledger.Written() && s.err == nil {
+		s.dispatch()
+	}
 }

@@ -27,6 +27,7 @@ func TestSubscriptions(t *testing.T) {
 // subscribing is a store on a disk that can lose what isn't synced, with a clock that is moved by hand.
 type subscribing struct {
 	fs      *vfs.MemFS
+	stall   *stallFS // of fs, as it was opened
 	clock   *manualClock
 	calls   atomic.Int64 // of wall, so that no two are at the same time
 	log     *Log
@@ -44,6 +45,7 @@ func (s *subscribing) harness() storetest.SubscriptionHarness {
 		Close:      s.close,
 		Crash:      s.crash,
 		Advance:    s.clock.advance,
+		HoldSync:   func() (<-chan struct{}, func()) { return s.stall.stall() },
 		RetainStep: markEvery,
 		Retain: func(t storetest.TB, through event.Sequence) event.Sequence {
 			t.Helper()
@@ -67,7 +69,8 @@ func (s *subscribing) harness() storetest.SubscriptionHarness {
 func (s *subscribing) open(t storetest.TB) (store.Log, store.Subscriptions) {
 	t.Helper()
 	hub := fanout.New(0)
-	o := small(s.fs)
+	s.stall = &stallFS{FS: s.fs}
+	o := small(s.stall)
 	o.Tail = hub
 	o.Now = s.wall
 	var err error

@@ -246,6 +246,29 @@ func testStrictOrder(s *shop) {
 	}
 }
 
+// testStrictOrderAcross: were the next event sent before the acknowledgement is durable, a crash in between would send the one
+// before it once more, behind it.
+func testStrictOrderAcross(s *shop) {
+	s.create(func(d *strawv1.Subscription) { d.MaxInFlight = 1 })
+	s.append(2)
+	k := s.consume(0)
+	first := k.expect(1, 1)
+	held, release := s.h.HoldSync()
+	release = sync.OnceFunc(release)
+	defer release()
+	var acking sync.WaitGroup
+	acking.Go(func() { s.ack(first...) })
+	receive(s.T, "the held sync", held)
+	s.await("the acknowledgement is taken", func() bool { return s.get().Acked == 1 })
+	early := k.try()
+	release()
+	acking.Wait()
+	if len(early) > 0 {
+		s.Fatalf("%v came before the acknowledgement was durable", seqs(early))
+	}
+	k.expect(1, 2)
+}
+
 func testPause(s *shop) {
 	s.create()
 	s.append(4)

@@ -30,6 +30,8 @@ type SubscriptionHarness struct {
 	Retain     func(t TB, through event.Sequence) (floor event.Sequence)
 	RetainSoft func(t TB) (floor event.Sequence)
 	RetainStep int
+	// HoldSync is as of Harness, for all that is written.
+	HoldSync func() (held <-chan struct{}, release func())
 	// MaxDeadLetters is how many dead letters fill a subscription.
 	MaxDeadLetters int
 }
@@ -53,6 +55,7 @@ var subscriptionCases = []subscriptionCase{
 	{"no more is in flight than may be", testMaxInFlight},
 	{"no more is outstanding than may be", testOutstanding},
 	{"one in flight is strict order", testStrictOrder},
+	{"one in flight is strict order over crashes", testStrictOrderAcross},
 	{"a paused subscription sends nothing, and takes acknowledgements", testPause},
 	{"each ack id has its result", testAckResults},
 	{"an event that comes before it is acknowledged late is settled once", testLateAck},

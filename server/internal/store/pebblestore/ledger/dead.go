@@ -34,7 +34,7 @@ func (l *Ledger) Bury(seq event.Sequence, size, onRecord int64) bool {
 	}
 	copied := e.copied
 	l.drop(e)
-	l.changed = true
+	l.unwritten++
 	if !copied {
 		l.settled.set(seq)
 		l.raise()

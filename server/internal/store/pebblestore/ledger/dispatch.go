@@ -16,8 +16,15 @@ func (l *Ledger) DeadFull() bool {
 	return l.position.DeadLetters >= l.MaxDeadLetters || l.position.DeadBytes >= l.MaxDeadBytes
 }
 
-// room is how many events more may be in flight.
-func (l *Ledger) room() int { return max(0, l.MaxInFlight-len(l.entries)) }
+// room is how many events more may be in flight. Where one at a time makes the order strict, an event takes room until its
+// settlement is on the disk: or a crash would bring it back after the next one was seen.
+func (l *Ledger) room() int {
+	taken := len(l.entries)
+	if l.MaxInFlight == 1 {
+		taken += l.unwritten + l.writing
+	}
+	return max(0, l.MaxInFlight-taken)
+}
 
 // Dispatch picks what can be sent now for the consumers that wait. It returns those that had nothing to collect and now have;
 // the slice is good until the next call. Until they look at it they go on waiting, and get more: so what comes bit by bit

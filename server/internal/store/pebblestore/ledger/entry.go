@@ -88,7 +88,7 @@ func (l *Ledger) drop(e *entry) {
 func (l *Ledger) settle(e *entry) {
 	seq, copied := e.seq, e.copied
 	l.drop(e)
-	l.changed = true
+	l.unwritten++
 	if copied {
 		l.dropped = append(l.dropped, seq)
 		return

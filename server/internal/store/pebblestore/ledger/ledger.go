@@ -93,7 +93,8 @@ type Ledger struct {
 	dropped []event.Sequence // copies to remove
 	written Position         // what was drained last
 	reset   bool
-	changed bool // something was settled
+	// How many settlements aren't on the disk: unwritten until the next Drain, writing from there until Written.
+	unwritten, writing int
 }
 
 // New returns the ledger of a subscription that stands at a position; a new one has a floor alone. If it has anything on
@@ -195,6 +196,7 @@ func (l *Ledger) Seek(after event.Sequence) {
 	l.forgetReady()
 	l.records, l.ahead = nil, nil
 	l.reset = true
+	l.unwritten++
 	l.position.Floor, l.position.Scan, l.scanned = after, after, after
 	l.position.Epoch++
 }

@@ -64,6 +64,8 @@ func (m *model) save() {
 			m.t.Fatalf("block %d is kept, and the floor is %d", no, m.disk.position.Floor)
 		}
 	}
+	m.ledger.Written()
+	m.unsaved = 0
 	if l := m.ledger; l.Changed() || l.Lag() > 0 {
 		m.t.Fatalf("something is left to write: %+v", l.Drain())
 	}
@@ -71,7 +73,7 @@ func (m *model) save() {
 
 // restart loses what wasn't saved.
 func (m *model) restart(*rapid.T) {
-	m.takers, m.filter = nil, m.disk.filter
+	m.takers, m.filter, m.unsaved = nil, m.disk.filter, 0
 	var blocks []Block
 	for no, v := range m.disk.blocks {
 		blocks = append(blocks, Block{No: no, Value: v})

@@ -41,6 +41,7 @@ func (m *model) ack(t *rapid.T) {
 	if a != nil {
 		a.stays()
 		*a = account{}
+		m.unsaved++
 	}
 	if got := m.ledger.Ack(id); got != want {
 		t.Fatalf("ack %+v: %v, want %v", id, got, want)

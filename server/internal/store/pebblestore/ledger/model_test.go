@@ -46,7 +46,8 @@ type model struct {
 	takers  []*taker
 	expired int64
 
-	disk disk
+	disk    disk
+	unsaved int // settlements that aren't on the disk
 }
 
 // An account is what the model knows of an event that was scanned, sent or settled.
@@ -326,8 +327,12 @@ func (m *model) judgeOrder(seq event.Sequence) {
 }
 
 func (m *model) checkRoom() {
-	if n := m.inFlight(); n > m.limits.MaxInFlight {
+	n := m.inFlight()
+	if n > m.limits.MaxInFlight {
 		m.t.Fatalf("%d events are in flight, of at most %d", n, m.limits.MaxInFlight)
+	}
+	if m.limits.MaxInFlight == 1 && m.unsaved > 0 {
+		m.t.Fatalf("an event was sent while a crash could bring back %d before it", m.unsaved)
 	}
 }
 

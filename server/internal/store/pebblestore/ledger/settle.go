@@ -61,7 +61,7 @@ func (l *Ledger) checkEpoch(id ID) strawv1.AckResult_Status {
 
 // settleUnsent settles an event that was sent before a crash and not scanned since, or sent before it was dead-lettered.
 func (l *Ledger) settleUnsent(seq event.Sequence) {
-	l.changed = true
+	l.unwritten++
 	if _, ok := l.revived[seq]; ok {
 		delete(l.revived, seq)
 		l.records = append(l.records, seq)

@@ -47,7 +47,7 @@ type Record struct {
 func (l *Ledger) Changed() bool {
 	p := l.position
 	p.Floor, p.Scan = l.written.Floor, l.written.Scan
-	return l.changed || l.reset || p != l.written || len(l.records) > 0
+	return l.unwritten > 0 || l.reset || p != l.written || len(l.records) > 0
 }
 
 // Lag is how many events the floor and the scan position are ahead of what was drained last.
@@ -55,7 +55,7 @@ func (l *Ledger) Lag() uint64 {
 	return uint64(l.position.Floor - l.written.Floor + l.position.Scan - l.written.Scan)
 }
 
-// Drain returns what has changed since the last Drain.
+// Drain returns what has changed since the last Drain. Once it is on the disk, Written is to be called, before the next Drain.
 func (l *Ledger) Drain() Mutations {
 	m := Mutations{Reset: l.reset, Blocks: l.settled.drain(l.position.Floor, nil), Copies: l.dropped}
 	if l.position != l.written {
@@ -65,8 +65,16 @@ func (l *Ledger) Drain() Mutations {
 	for _, seq := range l.records {
 		m.Records = append(m.Records, l.recordOf(seq))
 	}
-	l.records, l.dropped, l.reset, l.changed, l.written = nil, nil, false, false, l.position
+	l.records, l.dropped, l.reset, l.written = nil, nil, false, l.position
+	l.unwritten, l.writing = 0, l.unwritten
 	return m
+}
+
+// Written tells that what Drain has returned is on the disk. It reports whether that has made room.
+func (l *Ledger) Written() bool {
+	before := l.room()
+	l.writing = 0
+	return l.room() > before
 }
 
 func (l *Ledger) recordOf(seq event.Sequence) Record {
