@@ -10,8 +10,9 @@ type Match struct {
 	Entry   event.Entry
 }
 
-// lowReady is how many matches are ready when it is time to scan for more.
-const lowReady = 64
+// lowReady is how many matches are ready when it is time to scan for more: as many as a frame has at most, so that a consumer
+// that comes for one needn't wait for the scan.
+const lowReady = 256
 
 // NeedScan reports whether there is a consumer for more than is ready.
 func (l *Ledger) NeedScan() bool {
