@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -101,8 +102,8 @@ func (c *Consumer) rest() {
 	c.ledger.eligible.remove(c)
 }
 
-// Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once; else it stays
-// with it until its deadline, which is no failure. What was picked and not collected was never sent. A consumer that has
+// Leave ends the consumer's part. Lost means that what it holds has failed and can be sent again at once, in log order; else it
+// stays with it until its deadline, which is no failure. What was picked and not collected was never sent. A consumer that has
 // released what it won't get to is sent more in its place, before it can leave: it isn't lost, and nothing fails.
 func (c *Consumer) Leave(lost bool, now time.Duration) {
 	if c.closed {
@@ -117,21 +118,30 @@ func (c *Consumer) Leave(lost bool, now time.Duration) {
 	for _, p := range picked {
 		l.unsend(p.entry)
 	}
-	for _, lane := range c.lanes {
-		for e := lane.head; e != nil; {
-			next := e.next
-			if lost && c.leaving {
-				l.lift(e)
-				l.makeDue(e)
-			} else if lost {
-				l.fail(e, failure{reason: ReasonLost, at: now})
-			} else {
-				e.faultless = true
-			}
-			e = next
+	for _, e := range c.held() {
+		switch {
+		case !lost:
+			e.faultless = true
+		case c.leaving:
+			l.lift(e)
+			l.makeDue(e)
+		default:
+			l.fail(e, failure{reason: ReasonLost, at: now})
 		}
 	}
 	l.sweep(c)
+}
+
+// held returns what the consumer holds, in log order.
+func (c *Consumer) held() []*entry {
+	all := make([]*entry, 0, c.outstanding)
+	for _, lane := range c.lanes {
+		for e := lane.head; e != nil; e = e.next {
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+	return all
 }
 
 // sweep forgets a closed consumer that holds nothing any more.

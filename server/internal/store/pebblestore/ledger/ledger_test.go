@@ -263,6 +263,27 @@ func TestOnlyADeadlineThatAConsumerLeftBehindIsNoFailure(t *testing.T) {
 	}
 }
 
+// TestWhatALostConsumerHeldComesInLogOrder: whichever deadline ends first.
+func TestWhatALostConsumerHeldComesInLogOrder(t *testing.T) {
+	l := New(config(), Position{})
+	lost, other := l.Join(0, nil), l.Join(0, nil)
+	lost.Take(6)
+	l.Scanned(6, matches(1, 6))
+	l.Dispatch(0)
+	collect(lost)
+	for _, seq := range []event.Sequence{4, 1} {
+		if s := l.Extend(ID{Seq: seq, Attempt: 1}, 10); s != strawv1.AckResult_ACKED {
+			t.Fatalf("extend %d: %v", seq, s)
+		}
+	}
+	lost.Leave(true, 11)
+	other.Take(6)
+	l.Dispatch(11)
+	if diff := cmp.Diff([]event.Sequence{1, 2, 3, 4, 5, 6}, collect(other)); diff != "" {
+		t.Errorf("what comes again (-want +got):\n%s", diff)
+	}
+}
+
 func TestAGapIsToldOnceToEachConsumer(t *testing.T) {
 	l := New(config(), Position{})
 	if n := l.Expire(5); n != 5 || l.Position().Expired != 5 {
