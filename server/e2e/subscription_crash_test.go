@@ -25,6 +25,7 @@ const (
 	subSenders   = 4
 	subConsumers = 3
 	minAcked     = 50
+	minStrict    = 5 // events that the consumer of one in flight took
 	poisonEvery  = 60
 	keepEvery    = 50
 	maxAttempts  = 6
@@ -34,7 +35,8 @@ const (
 // TestCrashSubscription kills the gateway under load from consumers that acknowledge, nack, keep and vanish, again and again,
 // on one store. What was answered ACKED must never be delivered again, everything else must be, and each poison event must
 // be dead-lettered, once. A consumer that vanishes fails what is on its way to it too, so with bad luck that comes to be
-// dead-lettered as well, seen or unseen: for that reason and no other. STRAW_CRASH_ROUNDS sets how often.
+// dead-lettered as well, seen or unseen: for that reason and no other. Meanwhile another subscription, of one event in flight,
+// must never go back to an event after a later one was seen. STRAW_CRASH_ROUNDS sets how often.
 func TestCrashSubscription(t *testing.T) {
 	rounds := defaultRounds
 	if s := os.Getenv("STRAW_CRASH_ROUNDS"); s != "" {
@@ -48,6 +50,7 @@ func TestCrashSubscription(t *testing.T) {
 	c := &subCrash{
 		dir: t.TempDir(), random: rand.New(rand.NewPCG(seed, 0)),
 		acked: map[string]int{}, settled: map[string]bool{}, unsure: map[string]bool{}, delivered: map[string]int{}, dead: map[string]string{},
+		strict: map[string]bool{},
 	}
 	for round := range rounds {
 		c.round(t, round)
@@ -66,7 +69,9 @@ type subCrash struct {
 	unsure    map[string]bool   // was acknowledged, and the answer cut off
 	dead      map[string]string // was seen among the dead letters, and why
 	delivered map[string]int
-	cut       int // calls that a kill cut off
+	cut       int             // calls that a kill cut off
+	strict    map[string]bool // seen by the consumer of one event in flight
+	latest    string          // of these
 	problems  []string
 }
 
@@ -95,10 +100,23 @@ func (c *subCrash) create(t *testing.T, g *gateway) strawv1.SubscriptionServiceC
 	return stub
 }
 
+// createStrict makes the subscription of one event in flight, or finds that it is there.
+func (c *subCrash) createStrict(t *testing.T, g *gateway, stub strawv1.SubscriptionServiceClient) {
+	t.Helper()
+	_, err := stub.CreateSubscription(t.Context(), &strawv1.CreateSubscriptionRequest{Subscription: &strawv1.Subscription{
+		Id: "strict", Start: &strawv1.Subscription_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST},
+		MaxInFlight: 1, MaxAttempts: proto.Int32(0),
+	}})
+	if err != nil {
+		t.Fatalf("create: %v\n%s", err, g.logs)
+	}
+}
+
 // round starts the gateway, loads it from all sides, and kills it at a random moment.
 func (c *subCrash) round(t *testing.T, round int) {
 	g := startGateway(t, c.dir)
 	stub := c.create(t, g)
+	c.createStrict(t, g, stub)
 	c.deadLetters(t, g, stub)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -111,6 +129,8 @@ func (c *subCrash) round(t *testing.T, round int) {
 		events := strawv1.NewEventServiceClient(g.dial())
 		load.Go(func() { c.consume(ctx, events, stub, random) })
 	}
+	events := strawv1.NewEventServiceClient(g.dial())
+	load.Go(func() { c.consumeStrictly(ctx, events, stub) })
 	c.await(t, g, c.answered()+minAcked+c.random.IntN(300))
 	g.kill()
 	cancel()
@@ -177,6 +197,39 @@ func openStream(ctx context.Context, events strawv1.EventServiceClient) (grpc.Se
 	ctx, cancel := context.WithCancel(ctx)
 	stream, err := events.Subscribe(ctx, &strawv1.SubscribeRequest{SubscriptionId: "crash", MaxDeliveriesPerResponse: 20, MaxOutstanding: 100})
 	return stream, cancel, err
+}
+
+// consumeStrictly takes events one by one until the gateway is gone, and looks at the next before it is told that the one
+// before is settled.
+func (c *subCrash) consumeStrictly(ctx context.Context, events strawv1.EventServiceClient, stub strawv1.SubscriptionServiceClient) {
+	stream, err := events.Subscribe(ctx, &strawv1.SubscribeRequest{SubscriptionId: "strict"})
+	if err != nil {
+		return
+	}
+	var acking sync.WaitGroup
+	defer acking.Wait()
+	for {
+		f, err := stream.Recv()
+		if err != nil {
+			return
+		}
+		for _, d := range f.GetDeliveries() {
+			c.seeStrictly(d)
+			acking.Go(func() {
+				_, _ = stub.Acknowledge(ctx, &strawv1.AcknowledgeRequest{SubscriptionId: "strict", AckIds: []string{d.GetAckId()}})
+			})
+		}
+	}
+}
+
+func (c *subCrash) seeStrictly(d *strawv1.Delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := d.GetEvent().GetId()
+	if c.strict[id] && id != c.latest {
+		c.problem("%s came again, attempt %d, after %s, with one event in flight", id, d.GetAttempt(), c.latest)
+	}
+	c.strict[id], c.latest = true, id
 }
 
 // handle settles deliveries: most are acknowledged, poison is nacked, and a few are kept.
@@ -302,8 +355,11 @@ func (c *subCrash) check(t *testing.T, rounds int) {
 	if c.cut < rounds || redelivered < rounds {
 		t.Errorf("only %d calls were cut off, and %d events redelivered, in %d rounds: the kills hit idle consumers", c.cut, redelivered, rounds)
 	}
-	t.Logf("%d rounds: %d sent, %d stored, %d acknowledged, %d poison, %d dead-lettered, %d redeliveries, %d calls cut off",
-		rounds, c.sent, stored, len(c.acked), poison, len(c.dead), redelivered, c.cut)
+	if len(c.strict) < rounds*minStrict {
+		t.Errorf("only %d events were taken one by one in %d rounds", len(c.strict), rounds)
+	}
+	t.Logf("%d rounds: %d sent, %d stored, %d acknowledged, %d taken one by one, %d poison, %d dead-lettered, %d redeliveries, %d calls cut off",
+		rounds, c.sent, stored, len(c.acked), len(c.strict), poison, len(c.dead), redelivered, c.cut)
 }
 
 // checkEvent looks at what came of an event of the log.
