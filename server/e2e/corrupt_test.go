@@ -16,7 +16,7 @@ import (
 )
 
 // TestAFlippedBlockEndsTheGateway flips a byte of a stored table: the reader that meets it must get DATA_LOSS and no partial
-// answer, and the process must end with an error rather than go on serving.
+// answer, and so must one that waits for what is new; the process must end with an error rather than go on serving.
 func TestAFlippedBlockEndsTheGateway(t *testing.T) {
 	dir := t.TempDir()
 	g := startGateway(t, dir)
@@ -33,18 +33,26 @@ func TestAFlippedBlockEndsTheGateway(t *testing.T) {
 	flip(t, largest(t, filepath.Join(dir, "store", "*.sst")))
 
 	g = startGateway(t, dir)
-	stream, err := strawv1.NewEventServiceClient(g.dial()).Subscribe(t.Context(), &strawv1.SubscribeRequest{
+	events := strawv1.NewEventServiceClient(g.dial())
+	waiting, err := events.Subscribe(t.Context(), &strawv1.SubscribeRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := waiting.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := events.Subscribe(t.Context(), &strawv1.SubscribeRequest{
 		Start: &strawv1.SubscribeRequest_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST}, EndAtHead: true, IncludeRaw: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := 0
+	received := 0
 	for {
 		f, err := stream.Recv()
-		events += len(f.GetDeliveries())
+		received += len(f.GetDeliveries())
 		if err == io.EOF {
-			t.Fatalf("the stream ended as if %d events were all", events)
+			t.Fatalf("the stream ended as if %d events were all", received)
 		}
 		if err != nil {
 			if status.Code(err) != codes.DataLoss {
@@ -52,6 +60,9 @@ func TestAFlippedBlockEndsTheGateway(t *testing.T) {
 			}
 			break
 		}
+	}
+	if f, err := waiting.Recv(); status.Code(err) != codes.DataLoss {
+		t.Errorf("the stream that waited received %v, %v", f, err)
 	}
 	select {
 	case <-g.exited:

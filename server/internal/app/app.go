@@ -145,6 +145,9 @@ func (g *gateway) run(ctx context.Context) error {
 		g.logger.Info("shutting down", "reason", context.Cause(ctx))
 	case <-failed.Done():
 		g.logger.Error("shutting down, for a part failed", "error", context.Cause(failed))
+		if err := g.log.Err(); err != nil {
+			g.streams.Fail(err) // before they are told that the gateway merely goes away
+		}
 	}
 	g.drain()
 	stop()

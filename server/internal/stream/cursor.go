@@ -35,7 +35,11 @@ func (s *Streams) Cursor(ctx context.Context, req CursorRequest, send func(*Fram
 	defer s.observer.Closed(ModeCursor)
 	w := s.hub.Join(req.Selection)
 	defer w.Leave()
-	r := &cursorReader{Streams: s, CursorRequest: req, waiter: w, identity: s.log.Identity(), pos: req.After, end: math.MaxUint64, send: send}
+	exit, left := s.enter()
+	defer left()
+	r := &cursorReader{
+		Streams: s, CursorRequest: req, waiter: w, identity: s.log.Identity(), pos: req.After, end: math.MaxUint64, exit: exit, send: send,
+	}
 	r.Selection = w.Selection()
 	if req.EndAtHead {
 		r.end = max(s.hub.Head(), req.After)
@@ -49,6 +53,7 @@ type cursorReader struct {
 	waiter   *fanout.Waiter
 	identity event.Identity
 	pos, end event.Sequence
+	exit     chan struct{}
 	batch    batch
 	sent     time.Time      // when the last frame was handed over
 	told     event.Sequence // the position that it named
@@ -63,7 +68,7 @@ func (r *cursorReader) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		select {
-		case <-r.drain:
+		case <-r.exit:
 			return r.leave()
 		default:
 		}
@@ -119,9 +124,7 @@ func (r *cursorReader) wait(ctx context.Context, timer *time.Timer) error {
 			left = r.Heartbeat
 		}
 		timer.Reset(left)
-	case <-r.drain: // seen by run
-	case <-r.log.Failed():
-		return r.log.Err()
+	case <-r.exit: // seen by run
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -179,8 +182,11 @@ func (r *cursorReader) gap(floor event.Sequence) error {
 	return &GapError{Requested: r.identity.Cursor(r.pos), Oldest: r.identity.Cursor(floor)}
 }
 
-// leave sends what readers are told before the gateway goes away.
+// leave sends what readers are told before the gateway goes away, if that is why they end.
 func (r *cursorReader) leave() error {
+	if !errors.Is(r.ended, ErrDraining) {
+		return r.ended
+	}
 	if err := r.flush(goingAwayFields(r.goAway)); err != nil {
 		return err
 	}

@@ -23,7 +23,9 @@ type DurableRequest struct {
 func (s *Streams) Durable(ctx context.Context, c store.Consumer, req DurableRequest, send func(*Frame) error) error {
 	s.observer.Opened(ModeDurable)
 	defer s.observer.Closed(ModeDurable)
-	r := &durableReader{Streams: s, DurableRequest: req, consumer: c, identity: s.log.Identity(), send: send}
+	exit, left := s.enter()
+	defer left()
+	r := &durableReader{Streams: s, DurableRequest: req, consumer: c, identity: s.log.Identity(), exit: exit, send: send}
 	err := r.run(ctx)
 	c.Close(r.lost(ctx, err))
 	return err
@@ -35,6 +37,7 @@ type durableReader struct {
 	consumer store.Consumer
 	identity event.Identity
 	frame    durableFrame
+	exit     chan struct{}
 	sent     time.Time // when the last frame was handed over
 	cut      bool      // the transport failed
 	send     func(*Frame) error
@@ -48,7 +51,7 @@ func (r *durableReader) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		select {
-		case <-r.drain:
+		case <-r.exit:
 			return r.leave()
 		default:
 		}
@@ -85,9 +88,7 @@ func (r *durableReader) wait(ctx context.Context, timer *time.Timer) error {
 			left = r.Heartbeat
 		}
 		timer.Reset(left)
-	case <-r.drain: // seen by run
-	case <-r.log.Failed():
-		return r.log.Err()
+	case <-r.exit: // seen by run
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -122,8 +123,11 @@ func (r *durableReader) deliver(ctx context.Context, deliveries []store.Delivery
 	return r.flush(nil)
 }
 
-// leave sends what consumers are told before the gateway goes away.
+// leave sends what consumers are told before the gateway goes away, if that is why they end.
 func (r *durableReader) leave() error {
+	if !errors.Is(r.ended, ErrDraining) {
+		return r.ended
+	}
 	if err := r.flush(goingAwayFields(r.goAway)); err != nil {
 		return err
 	}
@@ -145,9 +149,7 @@ func (r *durableReader) flush(fields *strawv1.SubscribeResponse) error {
 // lost reports whether it is the consumer that ended the stream, and not the gateway.
 func (r *durableReader) lost(ctx context.Context, err error) bool {
 	select {
-	case <-r.drain:
-		return false
-	case <-r.log.Failed():
+	case <-r.exit:
 		return false
 	default:
 	}

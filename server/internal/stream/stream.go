@@ -22,8 +22,6 @@ type Log interface {
 	Bounds() store.Bounds
 	Read(ctx context.Context, after event.Sequence, want func(event.TypeNumber) bool) (*event.Segment, error)
 	Raw(ctx context.Context, seq event.Sequence) ([]byte, error)
-	Failed() <-chan struct{}
-	Err() error
 }
 
 // An Observer is told what streams do, for metrics. Its methods must not block.
@@ -64,9 +62,10 @@ type Streams struct {
 	hub      *fanout.Hub
 	observer Observer
 
-	drain    chan struct{}
-	draining sync.Once
-	goAway   GoingAway // set before drain is closed
+	mu     sync.Mutex
+	exits  map[chan struct{}]struct{} // of the readers there are
+	ended  error                      // why they end; set before the exits are closed
+	goAway GoingAway                  // likewise
 }
 
 // GoingAway is what readers are told before a drain ends their streams.
@@ -77,14 +76,44 @@ type GoingAway struct {
 
 // New returns the readers' side of a log and the hub that it publishes to.
 func New(log Log, hub *fanout.Hub, observer Observer) *Streams {
-	return &Streams{log: log, hub: hub, observer: observer, drain: make(chan struct{})}
+	return &Streams{log: log, hub: hub, observer: observer, exits: map[chan struct{}]struct{}{}}
 }
 
 // Drain tells every reader to go away, with the cursor that it has come to, and ends its stream with ErrDraining. It doesn't
-// wait for them; a reader that doesn't read can't be told, and ends with its transport. Only the first call counts.
-func (s *Streams) Drain(g GoingAway) {
-	s.draining.Do(func() {
-		s.goAway = g
-		close(s.drain)
-	})
+// wait for them; a reader that doesn't read can't be told, and ends with its transport. Only the first call of Drain or Fail
+// counts.
+func (s *Streams) Drain(g GoingAway) { s.end(ErrDraining, g) }
+
+// Fail ends every reader's stream with the log's error, now and from now on. It doesn't wait for them.
+func (s *Streams) Fail(err error) { s.end(err, GoingAway{}) }
+
+func (s *Streams) end(reason error, g GoingAway) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return
+	}
+	s.ended, s.goAway = reason, g
+	for exit := range s.exits {
+		close(exit)
+	}
+	clear(s.exits)
+}
+
+// enter returns a channel that is closed when a reader must end, for the reason that ended then has. Each reader has its own:
+// one for all would be locked by every reader whenever it waits and wakes.
+func (s *Streams) enter() (exit chan struct{}, left func()) {
+	exit = make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		close(exit)
+		return exit, func() {}
+	}
+	s.exits[exit] = struct{}{}
+	return exit, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.exits, exit)
+	}
 }

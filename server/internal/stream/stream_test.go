@@ -256,8 +256,6 @@ type fixedLog struct {
 
 func (l fixedLog) Identity() event.Identity { return l.id }
 func (fixedLog) Bounds() store.Bounds       { return store.Bounds{} }
-func (fixedLog) Failed() <-chan struct{}    { return nil }
-func (fixedLog) Err() error                 { return nil }
 func (l fixedLog) Read(_ context.Context, after event.Sequence, _ func(event.TypeNumber) bool) (*event.Segment, error) {
 	return event.NewSegment(l.id, after), nil
 }
@@ -282,6 +280,26 @@ func TestFilterIsAskedOnceAnEventNotOnceAReader(t *testing.T) {
 	}
 	if got := h.seen.failed.Load(); got != 10 {
 		t.Errorf("the filter was asked %d times about 10 events", got)
+	}
+}
+
+// TestFailEndsReaders: those that wait, and those that come later, with the log's error.
+func TestFailEndsReaders(t *testing.T) {
+	h := newHouse(t, 0, pebblestore.Retention{})
+	defer h.stop()
+	broken := errors.New("broken")
+	waiting, ended := make(chan struct{}), make(chan error)
+	read := func(greeted func()) error {
+		return h.streams.Cursor(t.Context(), h.request(0), func(*stream.Frame) error { greeted(); return nil })
+	}
+	go func() { ended <- read(func() { close(waiting) }) }()
+	<-waiting
+	h.streams.Fail(broken)
+	h.streams.Drain(stream.GoingAway{}) // changes nothing any more
+	for _, err := range []error{<-ended, read(func() {})} {
+		if !errors.Is(err, broken) {
+			t.Errorf("a reader ended with %v", err)
+		}
 	}
 }
 
