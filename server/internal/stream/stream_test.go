@@ -289,14 +289,15 @@ func TestFailEndsReaders(t *testing.T) {
 	defer h.stop()
 	broken := errors.New("broken")
 	waiting, ended := make(chan struct{}), make(chan error)
-	read := func(greeted func()) error {
+	greeted := sync.OnceFunc(func() { close(waiting) })
+	read := func() error {
 		return h.streams.Cursor(t.Context(), h.request(0), func(*stream.Frame) error { greeted(); return nil })
 	}
-	go func() { ended <- read(func() { close(waiting) }) }()
+	go func() { ended <- read() }()
 	<-waiting
 	h.streams.Fail(broken)
 	h.streams.Drain(stream.GoingAway{}) // changes nothing any more
-	for _, err := range []error{<-ended, read(func() {})} {
+	for _, err := range []error{<-ended, read()} {
 		if !errors.Is(err, broken) {
 			t.Errorf("a reader ended with %v", err)
 		}
