@@ -175,11 +175,12 @@ func (l *lockedBuffer) String() string {
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
-	for !holds() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ; !holds(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", patience, what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

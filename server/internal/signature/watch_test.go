@@ -40,11 +40,12 @@ func (l *lockedBuffer) String() string {
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	for !holds() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ; !holds(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 10 s: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
