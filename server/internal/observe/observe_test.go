@@ -186,7 +186,7 @@ func TestSeriesAreBounded(t *testing.T) {
 func TestGoAndProcessAreObservedToo(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	NewMetrics().Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-	for _, name := range []string{"go_goroutines ", "process_resident_memory_bytes "} {
+	for _, name := range []string{"go_goroutines ", "go_gc_heap_live_bytes ", "process_resident_memory_bytes "} {
 		if !strings.Contains(recorder.Body.String(), "\n"+name) {
 			t.Errorf("no %s", name)
 		}
