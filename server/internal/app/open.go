@@ -32,7 +32,7 @@ func (g *gateway) openObserve() error {
 }
 
 func (g *gateway) openSecrets() (err error) {
-	g.secrets, err = signature.Open(g.config.WebhookSecrets.Reveal(), g.config.WebhookSecretsFile)
+	g.secrets, err = signature.Open(g.config.WebhookSecrets.Reveal(), g.config.WebhookSecretsFile, g.config.MinSecret())
 	return err
 }
 

@@ -39,7 +39,7 @@ func (p *program) dev() *cobra.Command {
 		}
 		defer func() { _ = os.RemoveAll(folder) }() // it is in the system's folder for such
 		d.folder = folder
-		d.settings, err = p.settings(config.Input{Flags: c.Flags(), Defaults: d.defaults()})
+		d.settings, err = p.settings(config.Input{Flags: c.Flags(), Defaults: d.defaults(), AnySecret: true})
 		if err != nil {
 			return err
 		}

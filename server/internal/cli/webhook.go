@@ -90,7 +90,7 @@ func (p *program) secretSet(c *cobra.Command) (*signature.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signature.Open(settings.WebhookSecrets.Reveal(), settings.WebhookSecretsFile)
+	return signature.Open(settings.WebhookSecrets.Reveal(), settings.WebhookSecretsFile, 0)
 }
 
 // maxFile bounds what is read as a webhook's body: more than the gateway takes, so that it can say so.

@@ -18,7 +18,7 @@ type Config struct {
 	GRPCAddr    string `flag:"grpc-addr" env:"STRAW_GRPC_ADDR" default:"127.0.0.1:9090" kind:"address" help:"Where gRPC is served."`
 	HTTPAddr    string `flag:"http-addr" env:"STRAW_HTTP_ADDR" default:"127.0.0.1:9080" kind:"address" help:"Where REST, SSE, /openapi.json, /docs, /healthz, /readyz and /metrics are served."`
 
-	WebhookSecrets     Secrets `flag:"webhook-secret" env:"STRAW_WEBHOOK_SECRET,JUICEBOX_WEBHOOK_SECRET" kind:"secret" help:"A secret that webhooks may be signed with; several during a rotation. STRAW_WEBHOOK_SECRET is comma-separated, JUICEBOX_WEBHOOK_SECRET is one secret. Other users of the machine can see a command line: rather use the environment or the file."`
+	WebhookSecrets     Secrets `flag:"webhook-secret" env:"STRAW_WEBHOOK_SECRET,JUICEBOX_WEBHOOK_SECRET" kind:"secret" help:"A secret that webhooks may be signed with, of 8 characters or more, better 16; several during a rotation. STRAW_WEBHOOK_SECRET is comma-separated, JUICEBOX_WEBHOOK_SECRET is one secret. Other users of the machine can see a command line: rather use the environment or the file."`
 	WebhookSecretsFile string  `flag:"webhook-secrets-file" env:"STRAW_WEBHOOK_SECRETS_FILE" kind:"file" help:"A file with more of them, one a line, read again when it changes. Others must not be able to read it."`
 
 	Store Store `flag:"store" env:"STRAW_STORE" default:"pebble:straw-data" kind:"pebble:DIR" help:"Where events are kept."`
@@ -36,8 +36,9 @@ type Config struct {
 	LogLevel  slog.Level `flag:"log-level" env:"STRAW_LOG_LEVEL" default:"info" kind:"debug|info|warn|error" help:"What is logged, on standard error."`
 	LogFormat LogFormat  `flag:"log-format" env:"STRAW_LOG_FORMAT" default:"text" kind:"text|json" help:"How it is written."`
 
-	sources  map[string]Source // by flag
-	warnings []string
+	sources   map[string]Source // by flag
+	warnings  []string
+	minSecret int // characters
 }
 
 // A Source is where a setting's value came from.

@@ -16,7 +16,7 @@ var samples = map[string][3]string{
 	"webhook-addr":         {":1", ":2", ":3"},
 	"grpc-addr":            {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:4"},
 	"http-addr":            {"127.0.0.2:1", "127.0.0.2:2", "127.0.0.2:3"},
-	"webhook-secret":       {"first", "second", "third"},
+	"webhook-secret":       {"the-first-secret-of-all", "the-second-secret-of-all", "the-third-secret-of-all"},
 	"webhook-secrets-file": {"SECRETS1", "SECRETS2", "SECRETS3"}, // of files that the test makes
 	"store":                {"pebble:a", "pebble:b", "pebble:c"},
 	"blobs":                {"file:a", "s3://bucket?endpoint=minio%3A9000", "s3://bucket?region=eu-1"},
@@ -96,7 +96,7 @@ func TestPlacesAreEqual(t *testing.T) {
 func field(t *testing.T, f Field, args, environ []string) Setting {
 	t.Helper()
 	if f.Name != "webhook-secret" {
-		environ = append(environ, "JUICEBOX_WEBHOOK_SECRET=needed")
+		environ = append(environ, "JUICEBOX_WEBHOOK_SECRET=needed-and-long-enough")
 	}
 	c, err := Load(input(t, args, environ))
 	if err != nil {
@@ -134,7 +134,7 @@ func TestShownValuesRoundTrip(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	c, err := Load(input(t, nil, []string{"JUICEBOX_WEBHOOK_SECRET=a,b"}))
+	c, err := Load(input(t, nil, []string{"JUICEBOX_WEBHOOK_SECRET=aaaaaaaa,bbbbbbbb"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s is %q from the %s, want %q", s.Name, s.Values, s.Source, f.Default)
 		}
 	}
-	if got := c.WebhookSecrets.Reveal(); !cmp.Equal(got, []string{"a,b"}) {
+	if got := c.WebhookSecrets.Reveal(); !cmp.Equal(got, []string{"aaaaaaaa,bbbbbbbb"}) {
 		t.Errorf("JUICEBOX_WEBHOOK_SECRET is one secret; got %q", got)
 	}
 	if c.RetentionAge != 30*24*time.Hour || c.RetentionHardAge != 90*24*time.Hour || c.RetentionBytes.Of(1000) != 0 || c.RetentionHardBytes.Of(1000) != 800 {
@@ -155,7 +155,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestInputDefaults(t *testing.T) {
-	in := input(t, []string{"--http-addr", ":7"}, []string{"STRAW_WEBHOOK_SECRET=s"})
+	in := input(t, []string{"--http-addr", ":7"}, []string{"STRAW_WEBHOOK_SECRET=long-enough-to-pass"})
 	in.Defaults = map[string]string{"webhook-addr": "127.0.0.1:8080", "http-addr": ":8"}
 	c, err := Load(in)
 	if err != nil || c.WebhookAddr != "127.0.0.1:8080" || c.HTTPAddr != ":7" {
@@ -165,11 +165,11 @@ func TestInputDefaults(t *testing.T) {
 
 func TestLists(t *testing.T) {
 	for name, in := range map[string]Input{
-		"flags":       input(t, []string{"--webhook-secret", "a", "--webhook-secret", "b,c"}, nil),
-		"environment": input(t, nil, []string{"STRAW_WEBHOOK_SECRET=a,b", "JUICEBOX_WEBHOOK_SECRET=not counted"}),
-		"file":        input(t, []string{"--config", write(t, "c.yaml", "webhook-secret: [a, 'b']\nexport-allow-host:\n  - A.example\n")}, nil),
+		"flags":       input(t, []string{"--webhook-secret", "aaaaaaaa", "--webhook-secret", "bbbbbbbb,c"}, nil),
+		"environment": input(t, nil, []string{"STRAW_WEBHOOK_SECRET=aaaaaaaa,bbbbbbbb", "JUICEBOX_WEBHOOK_SECRET=not counted"}),
+		"file":        input(t, []string{"--config", write(t, "c.yaml", "webhook-secret: [aaaaaaaa, 'bbbbbbbb']\nexport-allow-host:\n  - A.example\n")}, nil),
 	} {
-		want := map[string][]string{"flags": {"a", "b,c"}, "environment": {"a", "b"}, "file": {"a", "b"}}[name]
+		want := map[string][]string{"flags": {"aaaaaaaa", "bbbbbbbb,c"}, "environment": {"aaaaaaaa", "bbbbbbbb"}, "file": {"aaaaaaaa", "bbbbbbbb"}}[name]
 		c, err := Load(in)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -182,7 +182,7 @@ func TestLists(t *testing.T) {
 }
 
 func TestConfigFileByEnvironment(t *testing.T) {
-	path := write(t, "c.yaml", "webhook-secret: s\nretention-bytes: 4096\n")
+	path := write(t, "c.yaml", "webhook-secret: long-enough-to-pass\nretention-bytes: 4096\n")
 	c, err := Load(input(t, nil, []string{"STRAW_CONFIG=" + path}))
 	if err != nil || c.RetentionBytes.Bytes != 4096 {
 		t.Errorf("got %+v, %v", c, err)
@@ -191,7 +191,7 @@ func TestConfigFileByEnvironment(t *testing.T) {
 
 func TestHardAgeGivesWayUnlessSet(t *testing.T) {
 	for age, want := range map[string]time.Duration{"120d": 120 * 24 * time.Hour, "unlimited": 0} {
-		c, err := Load(input(t, []string{"--retention-age", age, "--webhook-secret", "s"}, nil))
+		c, err := Load(input(t, []string{"--retention-age", age, "--webhook-secret", "long-enough-to-pass"}, nil))
 		if err != nil || c.RetentionHardAge != want {
 			t.Errorf("with retention-age %s: %v, %v", age, c.RetentionHardAge, err)
 		}

@@ -12,7 +12,7 @@ import (
 
 // Each thing that is refused, and what is said about it.
 func TestRefusals(t *testing.T) {
-	const secret = "STRAW_WEBHOOK_SECRET=hunter2"
+	const secret = "STRAW_WEBHOOK_SECRET=hunter2-hunter2-x"
 	for _, tc := range []struct {
 		name    string
 		args    []string
@@ -22,7 +22,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{name: "no secret", want: "there is no webhook secret"},
 		{name: "empty variable", environ: []string{"STRAW_WEBHOOK_SECRET="}, want: "webhook secret 1 is empty"},
-		{name: "empty in a list", environ: []string{"STRAW_WEBHOOK_SECRET=a,,b"}, want: "webhook secret 2 is empty"},
+		{name: "empty in a list", environ: []string{"STRAW_WEBHOOK_SECRET=long-enough-to-pass,,b"}, want: "webhook secret 2 is empty"},
 		{name: "empty flag", args: []string{"--webhook-secret="}, want: "webhook secret 1 is empty"},
 		{name: "misspelled variable", environ: []string{secret, "STRAW_WEBHOOK_ADR=:1"}, want: "STRAW_WEBHOOK_ADR is set, but there is no such setting; did you mean STRAW_WEBHOOK_ADDR?"},
 		{name: "variable in the plural", environ: []string{secret, "STRAW_WEBHOOK_SECRETS=a"}, want: "did you mean STRAW_WEBHOOK_SECRET?"},
@@ -33,7 +33,7 @@ func TestRefusals(t *testing.T) {
 		{name: "truth value", environ: []string{secret}, yaml: "store: true", want: "store in straw.yaml isn't text"},
 		{name: "several values", environ: []string{secret}, yaml: "store: [a, b]", want: "takes one value and was given 2"},
 		{name: "key twice", environ: []string{secret}, yaml: "store: pebble:a\nstore: pebble:b", want: "each there once"},
-		{name: "no mapping", environ: []string{secret}, yaml: "hunter2", want: "it isn't a list of settings"},
+		{name: "no mapping", environ: []string{secret}, yaml: "hunter2-hunter2-x", want: "it isn't a list of settings"},
 		{name: "no YAML", environ: []string{secret}, yaml: "a: [", want: "config file straw.yaml: yaml:"},
 		{name: "no file", args: []string{"--config", "missing.yaml"}, environ: []string{secret}, want: "config file missing.yaml: no such file"},
 		{name: "address without a port", args: []string{"--grpc-addr", "localhost"}, environ: []string{secret}, want: `grpc-addr: "localhost" isn't host:port`},
@@ -45,7 +45,7 @@ func TestRefusals(t *testing.T) {
 		{name: "other blobs", args: []string{"--blobs", "gs://b"}, environ: []string{secret}, want: "isn't a place for exports"},
 		{name: "blobs without a folder", args: []string{"--blobs", "file:"}, environ: []string{secret}, want: "names no folder"},
 		{name: "no bucket", args: []string{"--blobs", "s3://"}, environ: []string{secret}, want: "names no bucket"},
-		{name: "credentials in a bucket", args: []string{"--blobs", "s3://user:hunter2@bucket"}, environ: []string{secret}, want: "AWS_ACCESS_KEY_ID"},
+		{name: "credentials in a bucket", args: []string{"--blobs", "s3://user:hunter2-hunter2-x@bucket"}, environ: []string{secret}, want: "AWS_ACCESS_KEY_ID"},
 		{name: "path in a bucket", args: []string{"--blobs", "s3://bucket/a"}, environ: []string{secret}, want: "has a path"},
 		{name: "parameter of a bucket", args: []string{"--blobs", "s3://bucket?endpiont=a"}, environ: []string{secret}, want: `unknown parameter "endpiont"`},
 		{name: "URL for a host", args: []string{"--export-allow-host", "https://a"}, environ: []string{secret}, want: "isn't host or host:port"},
@@ -79,7 +79,7 @@ func TestRefusals(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v\nwant %s", err, tc.want)
 			}
-			if err != nil && strings.Contains(err.Error(), "hunter2") && !strings.Contains(tc.name, "credentials") {
+			if err != nil && strings.Contains(err.Error(), "hunter2-hunter2-x") && !strings.Contains(tc.name, "credentials") {
 				t.Errorf("the error gives the secret away: %v", err)
 			}
 		})
@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestOtherVariablesAreWarnedOf(t *testing.T) {
-	c, err := Load(input(t, nil, []string{"STRAW_WEBHOOK_SECRET=s", "STRAW_CRASH_ROUNDS=7", "CRASH_ROUNDS=7"}))
+	c, err := Load(input(t, nil, []string{"STRAW_WEBHOOK_SECRET=long-enough-to-pass", "STRAW_CRASH_ROUNDS=7", "CRASH_ROUNDS=7"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestOtherVariablesAreWarnedOf(t *testing.T) {
 
 func TestKubernetesVariablesAreNoSettings(t *testing.T) {
 	c, err := Load(input(t, nil, []string{
-		"STRAW_WEBHOOK_SECRET=s", "STRAW_SERVICE_HOST=10.0.0.1", "STRAW_SERVICE_PORT=9090", "STRAW_SERVICE_PORT_GRPC=9090",
+		"STRAW_WEBHOOK_SECRET=long-enough-to-pass", "STRAW_SERVICE_HOST=10.0.0.1", "STRAW_SERVICE_PORT=9090", "STRAW_SERVICE_PORT_GRPC=9090",
 		"STRAW_PORT=tcp://10.0.0.1:9090", "STRAW_PORT_9090_TCP=tcp://10.0.0.1:9090", "STRAW_PORT_9090_TCP_ADDR=10.0.0.1",
 		"STRAW_WEBHOOK_SERVICE_HOST=10.0.0.2", "STRAW_WEBHOOK_PORT_8080_TCP_PORT=8080", "STRAW_ADDR=gateway:9090",
 	}))
@@ -109,8 +109,8 @@ func TestKubernetesVariablesAreNoSettings(t *testing.T) {
 }
 
 func TestFilesWithSecretsMustBePrivate(t *testing.T) {
-	secrets := write(t, "secrets", "hunter2\n")
-	withSecret := write(t, "straw.yaml", "webhook-secret: hunter2\n")
+	secrets := write(t, "secrets", "hunter2-hunter2-x\n")
+	withSecret := write(t, "straw.yaml", "webhook-secret: hunter2-hunter2-x\n")
 	without := write(t, "straw.yaml", "log-level: debug\n")
 	load := func(args ...string) error {
 		_, err := Load(input(t, args, nil))
@@ -126,7 +126,7 @@ func TestFilesWithSecretsMustBePrivate(t *testing.T) {
 		{secrets, 0o644, []string{"--webhook-secrets-file", secrets}, "(mode 0644): run `chmod o-r " + secrets + "`"},
 		{withSecret, 0o600, []string{"--config", withSecret}, ""},
 		{withSecret, 0o604, []string{"--config", withSecret}, "(mode 0604): run `chmod o-r " + withSecret + "`"},
-		{without, 0o644, []string{"--config", without, "--webhook-secret", "s"}, ""},
+		{without, 0o644, []string{"--config", without, "--webhook-secret", "long-enough-to-pass"}, ""},
 	} {
 		if err := os.Chmod(tc.path, tc.mode); err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestFilesWithSecretsMustBePrivate(t *testing.T) {
 
 // A secret can't be printed by mistake.
 func TestSecretsAreRedacted(t *testing.T) {
-	c, err := Load(input(t, []string{"--webhook-secret", "hunter2", "--juicebox-api-key", "hunter2"}, nil))
+	c, err := Load(input(t, []string{"--webhook-secret", "hunter2-hunter2-x", "--juicebox-api-key", "hunter2-hunter2-x"}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,12 +156,42 @@ func TestSecretsAreRedacted(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&log, verb+" "+verb+"\n", c, c.WebhookSecrets)
 	}
-	for _, hidden := range []string{"hunter2", "68756e74657232", "[104 117"} {
+	for _, hidden := range []string{"hunter2-hunter2-x", "68756e74657232", "[104 117"} {
 		if strings.Contains(log.String(), hidden) {
 			t.Errorf("%q is in:\n%s", hidden, log.String())
 		}
 	}
-	if want := "[redacted f52fbd32b2b3]"; !strings.Contains(log.String(), want) || c.Settings()[3].Values[0] != want {
+	if want := "[redacted 3b49c22dab58]"; !strings.Contains(log.String(), want) || c.Settings()[3].Values[0] != want {
 		t.Errorf("%s is not in:\n%s\nnor in %v", want, log.String(), c.Settings()[3])
+	}
+}
+
+// TestWeakSecrets refuses secrets that are soon found out, from wherever they come, and warns of those that may be.
+func TestWeakSecrets(t *testing.T) {
+	for length, want := range map[int]struct{ refused, warned bool }{1: {true, false}, 7: {true, false}, 8: {false, true}, 15: {false, true}, 16: {false, false}} {
+		secret := strings.Repeat("é", length)
+		file := write(t, "secrets", secret+"\n")
+		for place, in := range map[string]Input{
+			"flag":        input(t, []string{"--webhook-secret", secret}, nil),
+			"environment": input(t, nil, []string{"STRAW_WEBHOOK_SECRET=" + secret}),
+			"its other":   input(t, nil, []string{"JUICEBOX_WEBHOOK_SECRET=" + secret}),
+			"config file": input(t, []string{"--config", write(t, "straw.yaml", "webhook-secret: "+secret+"\n")}, nil),
+			"file":        input(t, []string{"--webhook-secrets-file", file}, nil),
+		} {
+			c, err := Load(in)
+			if refused := err != nil && strings.Contains(err.Error(), "can be found out by trying; it must have 8"); refused != want.refused || (err != nil) != refused {
+				t.Errorf("%d characters in the %s: %v", length, place, err)
+			}
+			if err != nil && strings.Contains(err.Error(), secret+" ") {
+				t.Errorf("the error gives the secret away: %v", err)
+			}
+			if err == nil && strings.Contains(strings.Join(c.Warnings(), "\n"), "fewer than 16 characters") != want.warned {
+				t.Errorf("%d characters in the %s: the warnings are %q", length, place, c.Warnings())
+			}
+			in.AnySecret = true
+			if c, err := Load(in); err != nil || len(c.Warnings()) > 0 || c.MinSecret() != 0 {
+				t.Errorf("%d characters in the %s, to try things: %v", length, place, err)
+			}
+		}
 	}
 }

@@ -66,9 +66,19 @@ func (c *Config) validateSecrets() error {
 			return fmt.Errorf("webhook-secrets-file: %w", err)
 		}
 	}
-	_, err := signature.Open(c.WebhookSecrets.Reveal(), c.WebhookSecretsFile)
-	return err
+	set, err := signature.Open(c.WebhookSecrets.Reveal(), c.WebhookSecretsFile, c.minSecret)
+	if err != nil {
+		return err
+	}
+	if weak := set.Weak(); len(weak) > 0 && c.minSecret > 0 {
+		c.warnings = append(c.warnings, fmt.Sprintf("webhook secrets with the fingerprints %s have fewer than %d characters, and may be found out by trying; "+
+			"replace them by longer ones, as from `openssl rand -hex 32`", strings.Join(weak, ", "), signature.GoodLength))
+	}
+	return nil
 }
+
+// MinSecret is how many characters a webhook secret must have, also when the file is read again.
+func (c *Config) MinSecret() int { return c.minSecret }
 
 func (c *Config) validateHosts() error {
 	var errs []error

@@ -229,7 +229,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		}
 	}
 	publish("generation-0")
-	secrets, err := signature.Open(nil, path)
+	secrets, err := signature.Open(nil, path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,14 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxFile bounds a secrets file; a larger one is something else by mistake.
 const maxFile = 64 << 10
 
 // check says what is wrong with a secret, as the end of a sentence that never quotes it.
-func check(text string) error {
+func check(text string, minimum int) error {
 	switch {
 	case text == "":
 		return errors.New("is empty")
@@ -26,6 +27,9 @@ func check(text string) error {
 		return errors.New("begins or ends with white space; remove it")
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return errors.New("has a control character in it")
+	case utf8.RuneCountInString(text) < minimum:
+		return fmt.Errorf("has %d characters, which can be found out by trying; it must have %d, and should have %d or more, as from `openssl rand -hex 32`",
+			utf8.RuneCountInString(text), minimum, GoodLength)
 	}
 	return nil
 }
@@ -41,7 +45,7 @@ func (s *Set) reload() (changed bool, err error) {
 	if s.secrets.Load() != nil && digest == s.content {
 		return false, nil
 	}
-	listed, err := list(content)
+	listed, err := list(content, s.minimum)
 	if err != nil {
 		return false, fmt.Errorf("webhook secrets file %s: %w", s.path, err)
 	}
@@ -53,7 +57,7 @@ func (s *Set) reload() (changed bool, err error) {
 }
 
 // list reads secrets, one a line. Space around a secret, empty lines and lines that begin with # don't count.
-func list(content []byte) ([]string, error) {
+func list(content []byte, minimum int) ([]string, error) {
 	var secrets []string
 	text := strings.TrimPrefix(string(content), "\ufeff")
 	number := 0
@@ -63,7 +67,7 @@ func list(content []byte) ([]string, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if err := check(line); err != nil {
+		if err := check(line, minimum); err != nil {
 			return nil, fmt.Errorf("the secret in line %d %w", number, err)
 		}
 		secrets = append(secrets, line)

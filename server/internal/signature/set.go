@@ -11,15 +11,24 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxSecrets bounds a set: every webhook, forged ones included, costs one HMAC per secret.
 const MaxSecrets = 16
 
+// Lengths of secrets, in characters. Whoever has one signed webhook can try secrets against it, as fast as a machine hashes:
+// fewer than MinLength characters are found within hours and shouldn't be in force, and fewer than GoodLength may be found.
+const (
+	MinLength  = 8
+	GoodLength = 16
+)
+
 // A Set is the secrets that a webhook may be signed with. Safe for concurrent use; Watch is the only thing that changes it.
 type Set struct {
 	static  []string
 	path    string
+	minimum int               // fewer characters than this are refused
 	content [sha256.Size]byte // of the file when it was last read well
 	secrets atomic.Pointer[[]*secret]
 }
@@ -35,18 +44,19 @@ type Status struct {
 // NewSet returns a set that never changes. It refuses an empty list, more than MaxSecrets, and a secret that is empty,
 // begins or ends with white space, or has a control character. A secret that is there twice counts once.
 func NewSet(secrets []string) (*Set, error) {
-	return Open(secrets, "")
+	return Open(secrets, "", 0)
 }
 
 // Open returns the set of the given secrets and, if path isn't empty, of those in that file, in this order. It refuses what
-// NewSet refuses, and a file that can't be read or holds no secret. Watch keeps the set up to date with the file.
-func Open(secrets []string, path string) (*Set, error) {
+// NewSet refuses, a secret of fewer than minimum characters, and a file that can't be read or holds no secret. Watch keeps the
+// set up to date with the file.
+func Open(secrets []string, path string, minimum int) (*Set, error) {
 	for i, text := range secrets {
-		if err := check(text); err != nil {
+		if err := check(text, minimum); err != nil {
 			return nil, fmt.Errorf("webhook secret %d %w", i+1, err)
 		}
 	}
-	s := &Set{static: slices.Clone(secrets), path: path}
+	s := &Set{static: slices.Clone(secrets), path: path, minimum: minimum}
 	if path != "" {
 		_, err := s.reload()
 		return s, err
@@ -118,6 +128,17 @@ func (s *Set) Status() []Status {
 		all[i] = Status{Fingerprint: k.fingerprint, LastUsed: k.used()}
 	}
 	return all
+}
+
+// Weak returns the fingerprints of the secrets that have fewer than GoodLength characters, in their configured order.
+func (s *Set) Weak() []string {
+	var weak []string
+	for _, k := range *s.secrets.Load() {
+		if utf8.RuneCount(k.key) < GoodLength {
+			weak = append(weak, k.fingerprint)
+		}
+	}
+	return weak
 }
 
 // fingerprints lists the secrets by name, for logs and explanations.

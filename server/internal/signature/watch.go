@@ -2,6 +2,7 @@ package signature
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -87,5 +88,8 @@ func (r *reader) read() {
 	case err == nil && (changed || r.failure != ""):
 		r.failure = ""
 		r.log.Info("the webhook secrets were read again", "fingerprints", r.set.fingerprints())
+		if weak := r.set.Weak(); len(weak) > 0 {
+			r.log.Warn(fmt.Sprintf("webhook secrets have fewer than %d characters, and may be found out by trying", GoodLength), "fingerprints", weak)
+		}
 	}
 }

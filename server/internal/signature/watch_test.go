@@ -73,7 +73,7 @@ func write(t *testing.T, path, content string) {
 // watched opens and watches a set until the test ends.
 func watched(t *testing.T, static []string, path string) (*Set, *lockedBuffer) {
 	t.Helper()
-	s, err := Open(static, path)
+	s, err := Open(static, path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func run(t *testing.T, f func(context.Context)) {
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets")
 	write(t, path, "\ufeff# rotated in May\r\n\r\n  new secret\t\r\nold\nstatic\n")
-	s, err := Open([]string{"static"}, path)
+	s, err := Open([]string{"static"}, path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,10 +111,10 @@ func TestFile(t *testing.T) {
 
 func TestFileRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets")
-	if _, err := Open([]string{"static"}, path); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := Open([]string{"static"}, path, 0); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("a file that isn't there: %v", err)
 	}
-	if _, err := Open(nil, t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := Open(nil, t.TempDir(), 0); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("a directory: %v", err)
 	}
 	for name, c := range map[string]struct{ content, want string }{
@@ -125,7 +125,7 @@ func TestFileRefused(t *testing.T) {
 		"too many":      {strings.Join(strings.Split("abcdefghijklmnopq", ""), "\n"), "there are 17 webhook secrets; at most 16"},
 	} {
 		write(t, path, c.content)
-		_, err := Open(nil, path)
+		_, err := Open(nil, path, 0)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error %v, want it to say %q and name the file", name, err, c.want)
 		}
@@ -236,7 +236,7 @@ func TestLastUseSurvivesAReload(t *testing.T) {
 func TestPolling(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets")
 	write(t, path, "old\n")
-	s, err := Open(nil, path)
+	s, err := Open(nil, path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestWatchWithoutAFile(t *testing.T) {
 func TestVerifyWhileReloading(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets")
 	write(t, path, "stays\n")
-	s, err := Open(nil, path)
+	s, err := Open(nil, path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,5 +324,39 @@ func TestVerifyTriesEverySecret(t *testing.T) {
 		if len(tried) != 3 {
 			t.Errorf("%s: %d of 3 secrets were tried", name, len(tried))
 		}
+	}
+}
+
+// A file that is changed to hold a secret that is too short changes nothing; one that is short is said to be.
+func TestRereadWeakSecret(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets")
+	write(t, path, "a secret of good length\n")
+	if _, err := Open([]string{"short"}, path, MinLength); err == nil || !strings.Contains(err.Error(), "webhook secret 1 has 5 characters") {
+		t.Fatalf("a short secret beside the file: %v", err)
+	}
+	s, err := Open(nil, path, MinLength)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	poll := make(chan time.Time)
+	run(t, func(ctx context.Context) {
+		s.follow(ctx, slog.New(slog.NewTextHandler(&log, nil)), &fsnotify.Watcher{}, filepath.Dir(path), poll)
+	})
+	reread := func(content string) {
+		replace(t, path, content)
+		poll <- time.Time{}
+		poll <- time.Time{} // once this is taken, the one before is done
+	}
+	reread("another of good length\nzorro\n")
+	if !s.accepts("a secret of good length") || s.accepts("another of good length") || s.accepts("zorro") {
+		t.Error("a file with too short a secret was put in force")
+	}
+	if text := log.String(); !strings.Contains(text, "the secrets read before stay in force") || !strings.Contains(text, "line 2 has 5 characters") || strings.Contains(text, "zorro") {
+		t.Errorf("the log says\n%s", text)
+	}
+	reread("another of good length\neight ch\n")
+	if !s.accepts("eight ch") || strings.Count(log.String(), "fewer than 16 characters") != 1 {
+		t.Errorf("the log says\n%s", log.String())
 	}
 }
