@@ -2,7 +2,6 @@ package event
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -42,8 +41,9 @@ type Segment struct {
 	count    int     // entries that are written; the appender's own
 	length   atomic.Int64
 	through  atomic.Uint64
+	shared   bool // see Share
 	decoded  atomic.Pointer[[]atomic.Pointer[strawv1.Event]]
-	verdicts sync.Map // filter → []atomic.Uint32
+	verdicts verdictSets
 }
 
 // An Entry says where in its segment's bytes an event stands. The three starts let a cursor frame share everything from
@@ -128,36 +128,52 @@ func (s *Segment) Bytes(from, to uint32) []byte { return s.buf[from:to:to] }
 // Size is the memory that the segment holds, in bytes.
 func (s *Segment) Size() int { return len(s.buf) + len(s.entries)*int(unsafe.Sizeof(Entry{})) }
 
-// Decode returns the i-th published event as a message, unpacked at the first call and shared afterwards: never change it.
+// Share tells that many readers will come to the segment, so that what one of them finds out about its events is worth
+// keeping for the others: the messages that Decode unpacks, until ForgetDecoded, and filters' verdicts. Call it before
+// anybody else knows the segment. What one reader has to itself keeps nothing.
+func (s *Segment) Share() {
+	s.shared = true
+	s.decoded.Store(&notDecoded)
+}
+
+// notDecoded stands for the messages of a segment that keeps them, until there is one.
+var notDecoded []atomic.Pointer[strawv1.Event]
+
+// ForgetDecoded gives back what Decode has kept, and keeps nothing from now on. Messages take up to ten times of what they
+// are encoded, so that few segments can afford them.
+func (s *Segment) ForgetDecoded() { s.decoded.Store(nil) }
+
+// Decode returns the i-th published event as a message, which may be shared: never change it.
 func (s *Segment) Decode(i int) (*strawv1.Event, error) {
-	cache := s.decoded.Load()
-	if cache == nil {
-		fresh := make([]atomic.Pointer[strawv1.Event], len(s.entries))
-		if !s.decoded.CompareAndSwap(nil, &fresh) {
-			cache = s.decoded.Load()
-		} else {
-			cache = &fresh
+	cache := s.decodedEvents()
+	if cache != nil {
+		if e := cache[i].Load(); e != nil {
+			return e, nil
 		}
-	}
-	if e := (*cache)[i].Load(); e != nil {
-		return e, nil
 	}
 	entry := s.View()[i]
 	e := new(strawv1.Event)
 	if err := proto.Unmarshal(s.Bytes(entry.Body, entry.End), e); err != nil {
 		return nil, fmt.Errorf("%w: event %d doesn't decode: %v", ErrCorrupt, entry.Seq, err)
 	}
-	(*cache)[i].Store(e)
+	if cache != nil {
+		cache[i].Store(e)
+	}
 	return e, nil
 }
 
-// Verdicts returns a word for each entry in which the readers that share a filter remember what it said; zero at first.
-func (s *Segment) Verdicts(filter any) []atomic.Uint32 {
-	if v, ok := s.verdicts.Load(filter); ok {
-		return v.([]atomic.Uint32)
+// decodedEvents is where Decode keeps messages; nil if it doesn't.
+func (s *Segment) decodedEvents() []atomic.Pointer[strawv1.Event] {
+	cache := s.decoded.Load()
+	if cache == &notDecoded {
+		fresh := make([]atomic.Pointer[strawv1.Event], len(s.entries))
+		s.decoded.CompareAndSwap(&notDecoded, &fresh)
+		cache = s.decoded.Load()
 	}
-	v, _ := s.verdicts.LoadOrStore(filter, make([]atomic.Uint32, len(s.entries)))
-	return v.([]atomic.Uint32)
+	if cache == nil {
+		return nil
+	}
+	return *cache
 }
 
 // AppendRawDelivery appends a `deliveries` field with the entry's event and its raw body, which the segment leaves out.

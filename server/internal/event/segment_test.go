@@ -43,6 +43,7 @@ func decode(t *testing.T, b []byte) []*strawv1.Event {
 
 func TestSegmentIsAFrame(t *testing.T) {
 	seg := event.NewSegment(identity, 10)
+	seg.Share()
 	var want []*strawv1.Event
 	for seq := event.Sequence(11); ; seq++ {
 		s, e := stored(t, seq, strings.Repeat("q", int(seq)*10))
@@ -87,6 +88,55 @@ func TestSegmentIsAFrame(t *testing.T) {
 		if again, _ := seg.Decode(i); again != decoded {
 			t.Errorf("entry %d was decoded twice", i)
 		}
+	}
+	seg.ForgetDecoded()
+	first, err := seg.Decode(0)
+	if again, _ := seg.Decode(0); err != nil || again == first || !proto.Equal(again, want[0]) {
+		t.Errorf("a segment that keeps no messages gave %v and %v, %v", first, again, err)
+	}
+}
+
+// TestVerdictsAreBounded asks about more filters than a segment remembers: each has its own verdicts while it is remembered,
+// those that are asked for again and again stay, and the others are forgotten, not mixed up.
+func TestVerdictsAreBounded(t *testing.T) {
+	seg := event.NewSegment(identity, 0)
+	s, _ := stored(t, 1, "q")
+	seg.Append(s)
+	seg.Publish(1)
+	if seg.Verdicts(event.FilterKey{}) != nil {
+		t.Error("a segment of one reader remembers verdicts")
+	}
+	seg = event.NewSegment(identity, 0)
+	seg.Share()
+	seg.Append(s)
+	for i := range event.Sequence(200) {
+		s.Seq = i + 2
+		seg.Append(s)
+	}
+	seg.Publish(201)
+	entries := len(seg.View())
+	of := func(i int, n int) event.Verdict { return event.Verdict(1 + (i+n)%2) }
+	wanted := event.FilterKey{0xff}
+	seg.Verdicts(wanted).Set(3, event.Chosen)
+	for n := range 10 * event.MaxVerdicts {
+		v := seg.Verdicts(event.FilterKey{0, byte(n), byte(n >> 8)})
+		for i := range entries {
+			if got := v.Get(i); got != event.Unknown {
+				t.Fatalf("filter %d, never asked, said %d of event %d", n, got, i)
+			}
+			v.Set(i, of(i, n))
+		}
+		for i := range entries {
+			if got := v.Get(i); got != of(i, n) {
+				t.Fatalf("filter %d said %d of event %d, not %d", n, got, i, of(i, n))
+			}
+		}
+		if got := seg.Verdicts(wanted).Get(3); got != event.Chosen {
+			t.Fatalf("after %d others, what is asked for all the time was forgotten", n)
+		}
+	}
+	if got := seg.Verdicts(event.FilterKey{}).Get(0); got != event.Unknown {
+		t.Error("what nobody asked for is still remembered")
 	}
 }
 

@@ -18,6 +18,10 @@ import (
 // DefaultRing is how many bytes of the log's tail are kept in memory, unless told otherwise.
 const DefaultRing = 32 << 20
 
+// decodedPart is the part of the ring, the newest, whose events are also kept decoded for filters, for which they take up to
+// ten times the memory. Readers at the head come to all of them at once; those further back each have their own place.
+const decodedPart = 16
+
 // A Hub is the tail of one log (it is a store.Tail) and the waiting room of its readers. Open it before the first append.
 type Hub struct {
 	limit    int
@@ -27,7 +31,10 @@ type Hub struct {
 	// ring holds adjacent segments, oldest first; replaced whole when one is added, so that readers need no lock.
 	ring  atomic.Pointer[[]*event.Segment]
 	bytes int // of the ring; the publisher's own
-	head  atomic.Uint64
+	// decoding are the newest segments of the ring, which keep what their readers decode; the publisher's own.
+	decoding      []*event.Segment
+	decodingBytes int
+	head          atomic.Uint64
 
 	mu      sync.Mutex
 	groups  map[string]*Group
@@ -107,13 +114,27 @@ func (h *Hub) fill(events []event.Stored) {
 			open.Publish(e.Seq - 1)
 		}
 		open = event.NewSegment(h.identity, e.Seq-1)
+		open.Share()
 		open.Append(e)
+		h.decode(open)
 		ring = append(slices.Clip(ring), open)
 		h.bytes += open.Size()
 	}
 	open.Publish(events[len(events)-1].Seq)
 	if len(ring) != len(old) {
 		h.evict(ring)
+	}
+}
+
+// decode lets a new segment keep what its readers decode, and no longer the oldest of those that do beyond their part.
+func (h *Hub) decode(seg *event.Segment) {
+	h.decoding = append(h.decoding, seg)
+	h.decodingBytes += seg.Size()
+	for h.decodingBytes > h.limit/decodedPart && len(h.decoding) > 1 {
+		h.decodingBytes -= h.decoding[0].Size()
+		h.decoding[0].ForgetDecoded()
+		h.decoding[0] = nil
+		h.decoding = h.decoding[1:]
 	}
 }
 
@@ -130,17 +151,19 @@ func (h *Hub) evict(ring []*event.Segment) {
 
 // Join adds a reader that wants what the selection selects. Leave when done.
 func (h *Hub) Join(selection *filter.Selection) *Waiter {
+	key := selection.Key()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	g, ok := h.groups[selection.Key()]
+	g, ok := h.groups[key]
 	if !ok {
-		g = &Group{hub: h, selection: selection, waiters: map[*Waiter]struct{}{}}
+		g = &Group{hub: h, key: key, selection: selection, waiters: map[*Waiter]struct{}{}}
 		// A pass that is under way doesn't know this group; its events are at most the head.
 		g.mark.Store(&mark{before: h.Head(), first: h.Head(), last: h.Head()})
-		h.groups[selection.Key()] = g
+		h.groups[key] = g
 	}
 	w := &Waiter{group: g, wake: make(chan struct{}, 1)}
 	g.waiters[w] = struct{}{}
+	g.size.Store(int64(len(g.waiters)))
 	return w
 }
 

@@ -11,8 +11,10 @@ import (
 // A Group is the readers that want the same: what is decided about an event is decided once for all of them.
 type Group struct {
 	hub       *Hub
+	key       string // of the selection
 	selection *filter.Selection
 	waiters   map[*Waiter]struct{} // guarded by hub.mu
+	size      atomic.Int64         // of waiters
 	mark      atomic.Pointer[mark]
 }
 
@@ -103,6 +105,9 @@ func (w *Waiter) rouse() {
 // Selection is what the reader wants; shared with all who want the same.
 func (w *Waiter) Selection() *filter.Selection { return w.group.selection }
 
+// Shared reports whether other readers want the same now.
+func (w *Waiter) Shared() bool { return w.group.size.Load() > 1 }
+
 // At tells the hub where the reader is; for metrics alone.
 func (w *Waiter) At(pos event.Sequence) { w.position.Store(uint64(pos)) }
 
@@ -137,8 +142,10 @@ func (w *Waiter) Leave() {
 	h := w.group.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(w.group.waiters, w)
-	if len(w.group.waiters) == 0 && h.groups[w.group.selection.Key()] == w.group {
-		delete(h.groups, w.group.selection.Key())
+	g := w.group
+	delete(g.waiters, w)
+	g.size.Store(int64(len(g.waiters)))
+	if len(g.waiters) == 0 && h.groups[g.key] == g {
+		delete(h.groups, g.key)
 	}
 }

@@ -1,23 +1,26 @@
 package filter
 
 import (
-	"sync/atomic"
-
 	"github.com/straw-gateway/straw/server/internal/event"
 )
 
-// Verdicts on an event, as shared by a segment's readers.
-const (
-	unknown uint32 = iota
-	refused
-	chosen
-)
+// A Chooser asks a selection about the events of segment after segment, for one reader; not for concurrent use. What the
+// expression says is remembered where others will ask the same: in a shared segment, while others read with this filter.
+type Chooser struct {
+	Selection *Selection
+	// Shared reports whether others want the same; nil: nobody does.
+	Shared func() bool
 
-// Choose reports whether the selection takes the i-th event of a segment, whose entry is e. What the expression says is remembered in the
-// segment: it is asked once an event by all readers with this selection. failed tells, to the reader that asked it, that it
-// could not be evaluated. verdicts must be nil for the first event of a segment, and is kept for the others. It fails with
-// event.ErrCorrupt.
-func (s *Selection) Choose(seg *event.Segment, i int, e event.Entry, verdicts *[]atomic.Uint32) (ok, failed bool, err error) {
+	segment  *event.Segment
+	verdicts *event.Verdicts // of segment; may be nil
+	seq      event.Sequence  // what was decided last, for a reader that comes back to it with the next frame
+	chosen   bool
+}
+
+// Choose reports whether the selection takes the i-th event of a segment, whose entry is e. failed tells, to the reader that
+// asked it, that the expression could not be evaluated. It fails with event.ErrCorrupt.
+func (c *Chooser) Choose(seg *event.Segment, i int, e event.Entry) (ok, failed bool, err error) {
+	s := c.Selection
 	wanted, unsure := s.Wants(e.Type)
 	if unsure {
 		wanted = s.WantsType(event.TypeOf(seg.Bytes(e.Body, e.End)))
@@ -25,22 +28,48 @@ func (s *Selection) Choose(seg *event.Segment, i int, e event.Entry, verdicts *[
 	if !wanted || s.program == nil {
 		return wanted, false, nil
 	}
-	if *verdicts == nil {
-		*verdicts = seg.Verdicts(s)
+	if e.Seq == c.seq {
+		return c.chosen, false, nil
 	}
-	verdict := &(*verdicts)[i]
-	if v := verdict.Load(); v != unknown {
-		return v == chosen, false, nil
+	c.enter(seg)
+	if c.verdicts != nil {
+		if v := c.verdicts.Get(i); v != event.Unknown {
+			return v == event.Chosen, false, nil
+		}
 	}
+	if ok, failed, err = c.evaluate(seg, i); err != nil {
+		return false, false, err
+	}
+	c.seq, c.chosen = e.Seq, ok
+	return ok, failed, nil
+}
+
+// Leave lets go of the segment: a reader that waits must not keep it.
+func (c *Chooser) Leave() { c.segment, c.verdicts = nil, nil }
+
+// enter finds the verdicts of a segment, unless the reader is in it already.
+func (c *Chooser) enter(seg *event.Segment) {
+	if c.segment == seg {
+		return
+	}
+	c.segment, c.verdicts = seg, nil
+	if c.Shared != nil && c.Shared() {
+		c.verdicts = seg.Verdicts(c.Selection.program.key)
+	}
+}
+
+func (c *Chooser) evaluate(seg *event.Segment, i int) (ok, failed bool, err error) {
 	m, err := seg.Decode(i)
 	if err != nil {
 		return false, false, err
 	}
-	ok, evalErr := s.Match(m)
-	if ok {
-		verdict.Store(chosen)
-	} else {
-		verdict.Store(refused)
+	ok, evalErr := c.Selection.Match(m)
+	if c.verdicts != nil {
+		verdict := event.Refused
+		if ok {
+			verdict = event.Chosen
+		}
+		c.verdicts.Set(i, verdict)
 	}
 	return ok, evalErr != nil, nil
 }

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"cel.dev/cel-go/cel"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/event"
 )
 
 // Bounds on a filter's source, so that compiling one is quick whatever it says.
@@ -22,6 +24,7 @@ const (
 // A Program is a compiled filter. Safe for concurrent use.
 type Program struct {
 	source string
+	key    event.FilterKey
 	cel    cel.Program
 }
 
@@ -56,8 +59,20 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 })
 
 // Compile reads a CEL expression over `event`. It fails with a *SyntaxError if the expression isn't CEL, isn't boolean, or
-// uses what filters don't see; and with ErrTooCostly if evaluating it could take too long.
+// uses what filters don't see; and with ErrTooCostly if evaluating it could take too long. Those who compile the same text
+// share one program while any of them holds it.
 func Compile(source string) (*Program, error) {
+	if p := programs.get(source); p != nil {
+		return p, nil
+	}
+	p, err := compile(source)
+	if err != nil {
+		return nil, err
+	}
+	return programs.put(p), nil
+}
+
+func compile(source string) (*Program, error) {
 	if len(source) > MaxSource {
 		return nil, &SyntaxError{Line: 1, Column: 1, Problem: fmt.Sprintf("it has %d bytes; at most %d are taken", len(source), MaxSource)}
 	}
@@ -87,7 +102,10 @@ func Compile(source string) (*Program, error) {
 	if err != nil {
 		return nil, &SyntaxError{Line: 1, Column: 1, Problem: err.Error()}
 	}
-	return &Program{source: source, cel: program}, nil
+	p := &Program{source: strings.Clone(source), cel: program} // source may be a part of a request
+	sum := sha256.Sum256([]byte(source))
+	copy(p.key[:], sum[:])
+	return p, nil
 }
 
 func syntaxError(e *cel.Error) *SyntaxError {

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"math"
-	"sync/atomic"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
@@ -49,6 +48,7 @@ func (s *subscriptionService) count(ctx context.Context, selection *filter.Selec
 	if selection.AllTypes() && !selection.Filters() {
 		return &strawv1.SeekSubscriptionResponse{OwedCount: int64(head - min(head, after))}, nil
 	}
+	chooser := filter.Chooser{Selection: selection}
 	matched := int64(0)
 	for at := after; at < head; {
 		if scanned := at - after; scanned >= maxCountScan {
@@ -63,7 +63,7 @@ func (s *subscriptionService) count(ctx context.Context, selection *filter.Selec
 			}
 		}
 		through := min(head, seg.Through()) // before the view: the segment may grow in between
-		n, err := countSegment(selection, seg, at, through)
+		n, err := countSegment(&chooser, seg, at, through)
 		if err != nil {
 			return nil, err
 		}
@@ -76,13 +76,13 @@ func (s *subscriptionService) count(ctx context.Context, selection *filter.Selec
 	return &strawv1.SeekSubscriptionResponse{OwedCount: matched}, nil
 }
 
-func countSegment(selection *filter.Selection, seg *event.Segment, after, through event.Sequence) (n int64, err error) {
-	var verdicts []atomic.Uint32
+func countSegment(chooser *filter.Chooser, seg *event.Segment, after, through event.Sequence) (n int64, err error) {
+	defer chooser.Leave()
 	for i, e := range seg.View() {
 		if e.Seq <= after || e.Seq > through {
 			continue
 		}
-		ok, _, err := selection.Choose(seg, i, e, &verdicts)
+		ok, _, err := chooser.Choose(seg, i, e)
 		if err != nil {
 			return 0, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"sync/atomic"
 	"time"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -41,6 +40,7 @@ func (s *Streams) Cursor(ctx context.Context, req CursorRequest, send func(*Fram
 		Streams: s, CursorRequest: req, waiter: w, identity: s.log.Identity(), pos: req.After, end: math.MaxUint64, exit: exit, send: send,
 	}
 	r.Selection = w.Selection()
+	r.chooser = filter.Chooser{Selection: r.Selection, Shared: w.Shared}
 	if req.EndAtHead {
 		r.end = max(s.hub.Head(), req.After)
 	}
@@ -51,6 +51,7 @@ type cursorReader struct {
 	*Streams
 	CursorRequest
 	waiter   *fanout.Waiter
+	chooser  filter.Chooser
 	identity event.Identity
 	pos, end event.Sequence
 	exit     chan struct{}
@@ -216,10 +217,10 @@ func (r *cursorReader) take(ctx context.Context, seg *event.Segment) (full bool,
 		r.pos = max(through, entries[len(entries)-1].Seq)
 		return false, nil
 	}
-	var verdicts []atomic.Uint32
+	defer r.chooser.Leave()
 	for i := first; i < len(entries) && entries[i].Seq <= r.end; i++ {
 		e := entries[i]
-		ok, failed, err := r.Selection.Choose(seg, i, e, &verdicts)
+		ok, failed, err := r.chooser.Choose(seg, i, e)
 		if failed {
 			r.observer.FilterFailed()
 		}

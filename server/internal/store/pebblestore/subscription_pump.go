@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -23,6 +22,7 @@ type pump struct {
 	*subscription
 	waiter    *fanout.Waiter // while there is a consumer to scan for
 	joined    *filter.Selection
+	chooser   filter.Chooser
 	found     []ledger.Match
 	timer     <-chan time.Time
 	timerAt   time.Duration
@@ -126,6 +126,7 @@ func (p *pump) enter(selection *filter.Selection, at event.Sequence) {
 	if p.joined != selection {
 		p.leave()
 		p.waiter, p.joined = p.all.Hub.Join(selection), selection
+		p.chooser = filter.Chooser{Selection: p.waiter.Selection(), Shared: p.waiter.Shared}
 	}
 	p.waiter.At(at)
 }
@@ -133,7 +134,7 @@ func (p *pump) enter(selection *filter.Selection, at event.Sequence) {
 func (p *pump) leave() {
 	if p.waiter != nil {
 		p.waiter.Leave()
-		p.waiter, p.joined = nil, nil
+		p.waiter, p.joined, p.chooser = nil, nil, filter.Chooser{}
 	}
 }
 
@@ -191,12 +192,12 @@ func (p *pump) read(ctx context.Context, st stretch) (*event.Segment, error) {
 // choose finds the matches of a segment.
 func (p *pump) choose(seg *event.Segment, st stretch, through event.Sequence) error {
 	p.found = p.found[:0]
-	var verdicts []atomic.Uint32
+	defer p.chooser.Leave()
 	for i, e := range seg.View() {
 		if e.Seq <= st.from || e.Seq > through {
 			continue
 		}
-		ok, failed, err := st.selection.Choose(seg, i, e, &verdicts)
+		ok, failed, err := p.chooser.Choose(seg, i, e)
 		if err != nil {
 			return err
 		}
