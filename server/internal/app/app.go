@@ -22,6 +22,7 @@ import (
 
 	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/config"
+	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/export"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/ingest"
@@ -62,7 +63,13 @@ type Addrs struct {
 func Run(ctx context.Context, c *config.Config, o Options) error {
 	tune()
 	g := &gateway{config: c, options: o}
+	// What waits for room on a full disk is given up when the opening is interrupted, and after the drain.
+	ending, end := context.WithCancel(context.Background())
 	defer g.closing.close()
+	defer end()
+	g.ending = ending.Done()
+	keepWaiting := context.AfterFunc(ctx, end)
+	defer keepWaiting()
 	for _, step := range []struct {
 		name string
 		open func() error
@@ -75,11 +82,17 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 		{"HTTP port", g.openHTTP},
 		{"webhook port", g.openWebhook},
 	} {
-		if err := step.open(); err != nil {
+		err := step.open()
+		if errors.Is(err, event.ErrFull) && ctx.Err() != nil {
+			g.logger.Info("shutting down", "reason", context.Cause(ctx))
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("open the %s: %w", step.name, err)
 		}
 	}
-	return g.run(ctx)
+	keepWaiting()
+	return g.run(ctx, end)
 }
 
 // tune sets up Go's runtime for a gateway's work, where the environment doesn't say otherwise.
@@ -97,6 +110,7 @@ type gateway struct {
 	config  *config.Config
 	options Options
 	closing stack
+	ending  <-chan struct{} // closed when nothing is worth waiting for any more
 
 	logger        *slog.Logger
 	metrics       *observe.Metrics
@@ -121,7 +135,7 @@ type gateway struct {
 }
 
 // run serves until the context ends or a part fails; then it drains.
-func (g *gateway) run(ctx context.Context) error {
+func (g *gateway) run(ctx context.Context, end func()) error {
 	// The parts outlive the context, for draining needs them.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -151,6 +165,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	g.drain()
 	stop()
+	end()
 	return parts.Wait()
 }
 
@@ -168,7 +183,10 @@ func (g *gateway) announce() {
 func (g *gateway) watchStore(ctx context.Context) error {
 	select {
 	case <-g.log.Failed():
-		return g.log.Err()
+		if err := g.log.Err(); !errors.Is(err, event.ErrFull) { // it was given up after the drain
+			return err
+		}
+		return nil
 	case <-ctx.Done():
 		return nil
 	}

@@ -43,7 +43,7 @@ func (g *gateway) openStore() error {
 		return err
 	}
 	g.log, err = pebblestore.Open(g.config.Store.Dir, pebblestore.Options{
-		Tail: g.hub, Observer: g.metrics, Logger: g.logger, Retention: retention,
+		Tail: g.hub, Observer: g.metrics, Logger: g.logger, Retention: retention, Ending: g.ending,
 	})
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ type Config struct {
 	WebhookSecrets     Secrets `flag:"webhook-secret" env:"STRAW_WEBHOOK_SECRET,JUICEBOX_WEBHOOK_SECRET" kind:"secret" help:"A secret that webhooks may be signed with, of 8 characters or more, better 16; several during a rotation. STRAW_WEBHOOK_SECRET is comma-separated, JUICEBOX_WEBHOOK_SECRET is one secret. Other users of the machine can see a command line: rather use the environment or the file."`
 	WebhookSecretsFile string  `flag:"webhook-secrets-file" env:"STRAW_WEBHOOK_SECRETS_FILE" kind:"file" help:"A file with more of them, one a line, read again when it changes. Others must not be able to read it."`
 
-	Store Store `flag:"store" env:"STRAW_STORE" default:"pebble:straw-data" kind:"pebble:DIR" help:"Where events are kept."`
+	Store Store `flag:"store" env:"STRAW_STORE" default:"pebble:straw-data" kind:"pebble:DIR" help:"Where events are kept. While less than a tenth of its disk is free, at least 256 MiB and at most 1152 MiB, webhooks are answered with 503."`
 	Blobs Blobs `flag:"blobs" env:"STRAW_BLOBS" default:"file:straw-data/exports" kind:"file:DIR|s3://BUCKET" help:"Where exports are kept: a folder, or s3://BUCKET?endpoint=HOST&region=NAME."`
 
 	ExportAllowHosts []string `flag:"export-allow-host" env:"STRAW_EXPORT_ALLOW_HOST" kind:"host[:port]" help:"A host that exports may be downloaded from, besides those under juicebox.ai. Naming a host also permits plain http and a loopback address for it."`

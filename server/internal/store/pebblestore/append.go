@@ -36,22 +36,29 @@ func (l *Log) submit(ctx context.Context, c call, size int) (*call, error) {
 	if err := l.refusal(); err != nil {
 		return nil, err
 	}
+	var none chan struct{}
+	if c.draft != nil { // which may be left behind, for the same event is a duplicate later
+		none = *l.disk.none.Load()
+	}
 	g, i, err := l.queue.add(c, size)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.await(ctx, g); err != nil {
+	if err := l.await(ctx, g, none); err != nil {
 		return nil, err
 	}
 	return &g.calls[i], g.err
 }
 
-func (l *Log) await(ctx context.Context, g *group) error {
+// await waits for a group, or until none is closed.
+func (l *Log) await(ctx context.Context, g *group, none <-chan struct{}) error {
 	select {
 	case <-g.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-none:
+		return l.disk.gone()
 	case <-l.failure.failed:
 		return l.refusal()
 	}

@@ -75,7 +75,7 @@ func (l *Log) checkpoint(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := l.await(ctx, g); err != nil {
+	if err := l.await(ctx, g, nil); err != nil {
 		return err
 	}
 	return errors.Join(g.err, copyErr)

@@ -3,6 +3,8 @@ package pebblestore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -39,7 +41,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	check("half full", 500, false, false)
-	check("nearly full", 99, false, true)
+	check("nearly full", 21, false, true)
 	check("just enough room", 11, false, true)
 	// The memtables take another 4 × 256 KiB.
 	check("too little room", 10, true, false)
@@ -50,6 +52,33 @@ func TestDiskFull(t *testing.T) {
 		t.Fatalf("retention, which makes room: %v", err)
 	}
 	check("room again", 101, false, false)
+}
+
+// TestFloor is a tenth of the disk, within bounds; a small volume takes webhooks, and the warning comes before the refusal.
+func TestFloor(t *testing.T) {
+	for total, want := range map[uint64]uint64{100 << 20: 256, 1 << 30: 256, 4 << 30: 409, 10 << 30: 1024, 12 << 30: 1152, 1 << 40: 1152} {
+		if r := (Options{}).withDefaults().room(vfs.DiskUsage{TotalBytes: total}); r.Floor>>20 != want {
+			t.Errorf("of %d MiB the floor is %d MiB, want %d", total>>20, r.Floor>>20, want)
+		}
+	}
+	fs := vfs.NewMem()
+	log := &lineLog{}
+	o := small(fs)
+	o.Logger = slog.New(slog.NewTextHandler(log, nil))
+	for free, want := range map[uint64]struct{ full, warn, exhausted bool }{
+		1000: {}, 513: {}, 511: {warn: true}, 257: {warn: true}, 255: {full: true}, 31: {full: true, exhausted: true}, 0: {full: true, exhausted: true},
+	} {
+		fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free << 20, TotalBytes: 1 << 30})
+		l := mustOpen(t, "store", o)
+		_, err := l.Append(context.Background(), draft(int(free)))
+		if s := l.Stats(); errors.Is(err, event.ErrFull) != want.full || (err == nil) == want.full || (s.Warning != "") != want.warn || (l.disk.exhaustion() != nil) != want.exhausted {
+			t.Errorf("with %d MiB free of 1 GiB: %v; %+v", free, err, s)
+		}
+		if said := fmt.Sprintf("%d MiB of 1024 MiB are free; below 256 MiB webhooks are answered with 503", free); !strings.Contains(log.String(), said) {
+			t.Errorf("at the start the log doesn't say %q", said)
+		}
+		mustClose(t, l)
+	}
 }
 
 // TestDiskFillsFast looks at the disk before the second is over if much was written.

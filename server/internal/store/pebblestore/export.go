@@ -129,7 +129,22 @@ func (e *Exports) Announce(ctx context.Context, through event.Sequence, announce
 }
 
 // Refetch begins another generation for the announcement of an export's newest one.
-func (e *Exports) Refetch(ctx context.Context, id string, now time.Time) (store.Export, error) {
+func (e *Exports) Refetch(ctx context.Context, id string, now time.Time) (export store.Export, err error) {
+	if err := e.log.disk.refusal(); err != nil {
+		return export, err
+	}
+	var begun store.Export
+	err = e.log.whileRoom(ctx, func() (err error) {
+		begun, err = e.refetch(ctx, id, now)
+		return err
+	})
+	if err == nil {
+		export = begun
+	}
+	return export, err
+}
+
+func (e *Exports) refetch(ctx context.Context, id string, now time.Time) (store.Export, error) {
 	e.beginning.Lock()
 	defer e.beginning.Unlock()
 	newest, err := e.Get(ctx, id)
@@ -254,7 +269,7 @@ func writeChanged(b *pebble.Batch, key exportRecordKey, e store.Export, value []
 // commit writes through the log's batches, and counts. Once it is under way it doesn't heed the context: whoever waits for it
 // holds a lock that keeps others from what isn't durable yet.
 func (e *Exports) commit(ctx context.Context, size int, count func(*exportTally), writes ...func(*pebble.Batch) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), e.log.disk.exhaustion()); err != nil {
 		return err
 	}
 	var failed error

@@ -45,7 +45,11 @@ func (f *failure) set(err error) bool {
 
 // fail makes the log refuse everything from now on.
 func (l *Log) fail(err error) {
-	if l.failure.set(err) {
+	switch first := l.failure.set(err); {
+	case !first:
+	case errors.Is(err, event.ErrFull):
+		l.opts.Logger.Warn("the store was given up", "dir", l.dir, "err", err)
+	default:
 		l.opts.Logger.Error("the store has failed and must be reopened", "dir", l.dir, "err", err)
 	}
 }

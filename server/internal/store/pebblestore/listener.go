@@ -3,7 +3,6 @@ package pebblestore
 import (
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,9 +18,9 @@ func (l *Log) listener() *pebble.EventListener {
 			l.fail(fmt.Errorf("%w: %s: %v", event.ErrCorrupt, i.Path, i.Details))
 		},
 		BackgroundError: func(err error) {
-			// A full disk is told by Stats, and passes. A cancelled compaction is none.
-			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, pebble.ErrCancelledCompaction) {
-				l.opts.Logger.Warn("the store could not tidy up", "dir", l.dir, "err", err)
+			// A full disk is told by Stats, and passes; it has been logged. A cancelled compaction is none.
+			if noRoom(err) || errors.Is(err, pebble.ErrCancelledCompaction) {
+				l.opts.Logger.Debug("the store could not tidy up", "dir", l.dir, "err", err)
 				return
 			}
 			l.fail(fmt.Errorf("writing a table: %w", err))

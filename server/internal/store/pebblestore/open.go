@@ -37,7 +37,8 @@ func Open(dir string, o Options) (*Log, error) {
 	if l.fs == vfs.Default {
 		l.fs, l.health = vfs.WithDiskHealthChecks(l.fs, slowDisk, nil, l.diskSlow)
 	}
-	l.fs = guardFS{l.fs, l}
+	l.fs = guardFS{roomFS{l.fs, l}, l}
+	l.disk.none.Store(new(make(chan struct{})))
 	if err := l.inPebble(l.open); err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}

@@ -33,9 +33,13 @@ type Options struct {
 	// event.ErrOverloaded. Zero for 4,096 and 64 MiB.
 	MaxWaiting      int
 	MaxWaitingBytes int64
-	// MinFreeBytes is the free disk space, the memtables' aside, below which Append fails with event.ErrFull. Zero for
-	// 1 GiB.
+	// MinFreeBytes is the free disk space, the memtables' aside, below which Append fails with event.ErrFull. Zero for a tenth
+	// of the disk, memtables included, but at least 256 MiB and at most what is 1 GiB without them.
 	MinFreeBytes uint64
+
+	// Ending is closed when the process is about to end: what waits for room on a full disk is given up then, by Open, Close and
+	// all others, and the log fails with event.ErrFull. Nil to wait for good.
+	Ending <-chan struct{}
 
 	// patience bounds how long Open and Close wait for Pebble once the log has failed.
 	patience time.Duration
@@ -51,7 +55,6 @@ const (
 	memtables            = 4
 	defaultMaxWaiting    = 4096
 	defaultWaitingBytes  = 64 << 20
-	defaultMinFree       = 1 << 30
 	defaultPatience      = 5 * time.Second
 )
 
@@ -69,7 +72,6 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MemtableBytes, defaultMemtableBytes)
 	orDefault(&o.MaxWaiting, defaultMaxWaiting)
 	orDefault(&o.MaxWaitingBytes, defaultWaitingBytes)
-	orDefault(&o.MinFreeBytes, defaultMinFree)
 	orDefault(&o.patience, defaultPatience)
 	return o
 }

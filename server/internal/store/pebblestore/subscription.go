@@ -137,6 +137,9 @@ func (s *subscription) write(bytes int) *round {
 // durable says so.
 func (s *subscription) settle(ctx context.Context, ackIDs []string, do func(ledger.ID) strawv1.AckResult_Status) ([]strawv1.AckResult_Status, error) {
 	statuses := make([]strawv1.AckResult_Status, len(ackIDs))
+	if err := s.all.log.disk.exhaustion(); err != nil {
+		return nil, err
+	}
 	ids := make([]ledger.ID, len(ackIDs))
 	for i, text := range ackIDs {
 		number, id, ok := s.all.sealer.read(text)

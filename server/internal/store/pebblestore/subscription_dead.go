@@ -293,6 +293,9 @@ func (s *Subscriptions) eachNamed(ctx context.Context, id string, which store.Ch
 	if err != nil {
 		return 0, err
 	}
+	if err := s.log.disk.exhaustion(); err != nil && !dryRun {
+		return 0, err
+	}
 	s.dying.Lock()
 	defer s.dying.Unlock()
 	graves, err := sub.named(ctx, which)

@@ -21,16 +21,17 @@ type journal struct {
 
 // A round is the subscriptions whose changes are written at once.
 type round struct {
+	disk          *disk
 	subscriptions []*subscription
 	bytes         int
 	done          chan struct{}
 	err           error // read it after done
 }
 
-func newRound() *round { return &round{done: make(chan struct{})} }
+func newRound(d *disk) *round { return &round{disk: d, done: make(chan struct{})} }
 
 func newJournal(log *Log) *journal {
-	j := &journal{log: log, next: newRound(), ready: make(chan struct{}, 1), finished: make(chan struct{})}
+	j := &journal{log: log, next: newRound(&log.disk), ready: make(chan struct{}, 1), finished: make(chan struct{})}
 	go j.run()
 	return j
 }
@@ -71,7 +72,7 @@ const usualBytes = 512
 
 // doneRound is a round that has ended already.
 func doneRound(err error) *round {
-	r := newRound()
+	r := newRound(new(disk))
 	r.err = err
 	close(r.done)
 	return r
@@ -91,7 +92,7 @@ func (j *journal) run() {
 	for range j.ready {
 		j.mu.Lock()
 		r, closed := j.next, j.closed
-		j.next = newRound()
+		j.next = newRound(&j.log.disk)
 		j.mu.Unlock()
 		if len(r.subscriptions) > 0 {
 			j.write(r)
@@ -125,11 +126,19 @@ func (j *journal) close() {
 	<-j.finished
 }
 
-// wait returns once a round is on the disk.
+// wait returns once a round is on the disk. It returns event.ErrFull as soon as the disk has no room: the round is then written
+// once there is some.
 func (r *round) wait(ctx context.Context) error {
 	select {
 	case <-r.done:
 		return r.err
+	default:
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-*r.disk.none.Load():
+		return r.disk.gone()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -151,7 +160,7 @@ func (l *Log) commitVital(size int, write func(*pebble.Batch)) error {
 	l.queue.calls++
 	l.queue.bytes += int64(size)
 	l.queue.mu.Unlock()
-	if err := l.await(context.Background(), g); err != nil {
+	if err := l.await(context.Background(), g, nil); err != nil {
 		return err
 	}
 	return l.refusal()

@@ -167,7 +167,22 @@ func (s *Subscriptions) find(ctx context.Context, id string) (*subscription, err
 }
 
 // Create makes a subscription.
-func (s *Subscriptions) Create(ctx context.Context, d *strawv1.Subscription, after event.Sequence) (store.Subscription, error) {
+func (s *Subscriptions) Create(ctx context.Context, d *strawv1.Subscription, after event.Sequence) (view store.Subscription, err error) {
+	if err := s.log.disk.refusal(); err != nil {
+		return view, err
+	}
+	var made store.Subscription
+	err = s.log.whileRoom(ctx, func() (err error) {
+		made, err = s.create(ctx, d, after)
+		return err
+	})
+	if err == nil || errors.Is(err, event.ErrSubscriptionExists) {
+		view = made // or it may still be on its way
+	}
+	return view, err
+}
+
+func (s *Subscriptions) create(ctx context.Context, d *strawv1.Subscription, after event.Sequence) (store.Subscription, error) {
 	s.defining.Lock()
 	defer s.defining.Unlock()
 	if old, err := s.find(ctx, d.GetId()); err == nil {
@@ -274,7 +289,19 @@ func (s *Subscriptions) Stats() []store.Subscription {
 }
 
 // Update replaces a definition.
-func (s *Subscriptions) Update(ctx context.Context, id string, change func(store.Subscription) (*strawv1.Subscription, error)) (store.Subscription, error) {
+func (s *Subscriptions) Update(ctx context.Context, id string, change func(store.Subscription) (*strawv1.Subscription, error)) (view store.Subscription, err error) {
+	var updated store.Subscription
+	err = s.log.whileRoom(ctx, func() (err error) {
+		updated, err = s.update(ctx, id, change)
+		return err
+	})
+	if err == nil {
+		view = updated
+	}
+	return view, err
+}
+
+func (s *Subscriptions) update(ctx context.Context, id string, change func(store.Subscription) (*strawv1.Subscription, error)) (store.Subscription, error) {
 	s.defining.Lock()
 	defer s.defining.Unlock()
 	sub, err := s.find(ctx, id)
@@ -301,6 +328,10 @@ func (s *Subscriptions) Update(ctx context.Context, id string, change func(store
 
 // Delete removes a subscription.
 func (s *Subscriptions) Delete(ctx context.Context, id string) error {
+	return s.log.whileRoom(ctx, func() error { return s.delete(ctx, id) })
+}
+
+func (s *Subscriptions) delete(ctx context.Context, id string) error {
 	s.defining.Lock()
 	defer s.defining.Unlock()
 	sub, err := s.find(ctx, id)
@@ -321,6 +352,9 @@ func (s *Subscriptions) Delete(ctx context.Context, id string) error {
 func (s *Subscriptions) Seek(ctx context.Context, id string, after event.Sequence) error {
 	sub, err := s.find(ctx, id)
 	if err != nil {
+		return err
+	}
+	if err := s.log.disk.exhaustion(); err != nil {
 		return err
 	}
 	// A dead letter is either settled or owed again, not on its way.
