@@ -39,7 +39,7 @@ func TestRegisterWithJuicebox(t *testing.T) {
 	}))
 	t.Cleanup(juicebox.Close)
 	t.Setenv("JUICEBOX_API_KEY", key)
-	g := startGateway(t, t.TempDir(), "--juicebox-api-url", juicebox.URL)
+	g := startGateway(t, t.TempDir(), "--juicebox-api-url", juicebox.URL, "--allow-register-host", "hooks.example.com")
 	bin, err := buildStraw()
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +60,11 @@ func TestRegisterWithJuicebox(t *testing.T) {
 	if diff := cmp.Diff(want, *got.Load()); diff != "" {
 		t.Errorf("Juicebox got (-want +got):\n%s", diff)
 	}
+	before := calls.Load()
+	if out, code := straw("webhook", "register", "--url", "https://elsewhere.example/webhooks/juicebox"); code != 64+7 ||
+		!strings.Contains(out, "HOST_NOT_ALLOWED") || !strings.Contains(out, "--allow-register-host elsewhere.example") || calls.Load() != before {
+		t.Errorf("%d: %s", code, out)
+	}
 	if out, code := straw("webhook", "register"); code != 2 || !strings.Contains(out, "--url is needed") {
 		t.Errorf("%d: %s", code, out)
 	}
@@ -79,7 +84,7 @@ func TestRegisterWithJuicebox(t *testing.T) {
 		_, _ = io.WriteString(w, `{"error":"Quota exceeded","reset_date":"`+reset+`"}`)
 	})
 	refuse.Store(&limited)
-	before := calls.Load()
+	before = calls.Load()
 	for range 3 {
 		if out, code := register(); code != 64+8 || !strings.Contains(out, "UPSTREAM_HELD") || !strings.Contains(out, reset) {
 			t.Errorf("%d: %s", code, out)
@@ -106,7 +111,9 @@ func TestQuotaWarningHoldsCalls(t *testing.T) {
 	t.Cleanup(juicebox.Close)
 	t.Setenv("JUICEBOX_API_KEY", "key")
 	dir := t.TempDir()
-	start := func() *gateway { return startGateway(t, dir, "--juicebox-api-url", juicebox.URL) }
+	start := func() *gateway {
+		return startGateway(t, dir, "--juicebox-api-url", juicebox.URL, "--allow-register-host", "hooks.example.com")
+	}
 	reset := time.Now().Add(48 * time.Hour).UTC().Format(time.DateOnly)
 	warn := func(g *gateway, id, percent string) {
 		g.mustPost(`{"id":"` + id + `","type":"quota.warning","data":{"usage_percent":` + percent + `,"reset_date":"` + reset + `"}}`)

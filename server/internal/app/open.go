@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/ingest"
 	"github.com/straw-gateway/straw/server/internal/juicebox"
 	"github.com/straw-gateway/straw/server/internal/observe"
@@ -82,13 +84,17 @@ func (g *gateway) retention() (pebblestore.Retention, error) {
 
 // openAPI opens gRPC, on its port and for REST within the process.
 func (g *gateway) openAPI() (err error) {
+	registerHosts, err := hostname.NewSet(g.config.RegisterHosts...)
+	if err != nil {
+		return err
+	}
 	g.api = rpc.NewServer(rpc.Options{
 		Log: g.log, Engine: "pebble", Hub: g.hub, Streams: g.streams, Subscriptions: g.subscriptions, Secrets: g.secrets, Quota: g.quota,
 		Exports: g.exports, Blobs: g.blobs, Fetcher: g.fetcher,
 		Juicebox: juicebox.NewClient(juicebox.Options{
 			URL: g.config.JuiceboxAPIURL, Key: g.config.JuiceboxAPIKey.Reveal(), Latest: g.quota.Latest, Logger: g.logger,
 		}),
-		Version: g.options.Version, Logger: g.logger,
+		RegisterHosts: registerHosts, Version: g.options.Version, Logger: g.logger,
 	})
 	inProcess := bufconn.Listen(inProcessBuffer)
 	g.closing.push(inProcess)
@@ -107,7 +113,13 @@ func (g *gateway) openAPI() (err error) {
 }
 
 func (g *gateway) openHTTP() error {
-	handler, err := rest.New(rest.Options{Conn: g.conn, Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Logger: g.logger})
+	hosts, err := g.httpHosts()
+	if err != nil {
+		return err
+	}
+	handler, err := rest.New(rest.Options{
+		Conn: g.conn, Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Hosts: hosts, Logger: g.logger,
+	})
 	if err != nil {
 		return err
 	}
@@ -115,6 +127,15 @@ func (g *gateway) openHTTP() error {
 	g.rest.ErrorLog = slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn)
 	g.httpListener, err = g.listen("http-addr", g.config.HTTPAddr)
 	return err
+}
+
+// httpHosts are the names that the HTTP port answers to: those that are set, and the one that it listens under.
+func (g *gateway) httpHosts() (hostname.Set, error) {
+	hosts := g.config.HTTPHosts
+	if own, _, err := net.SplitHostPort(g.config.HTTPAddr); err == nil && own != "" && !hostname.IsAddress(own) {
+		hosts = append(slices.Clone(hosts), own)
+	}
+	return hostname.NewSet(hosts...)
 }
 
 func (g *gateway) openWebhook() (err error) {

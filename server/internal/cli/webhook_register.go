@@ -14,7 +14,8 @@ func (p *program) webhookRegister() *cobra.Command {
 		Use:   "register --url URL",
 		Short: "Register the gateway's webhook endpoint with Juicebox",
 		Long: "Has the gateway register a public URL of its webhook endpoint with Juicebox, signed with its first webhook secret. The\n" +
-			"gateway needs an API key for that (--juicebox-api-key, JUICEBOX_API_KEY). While Juicebox's quota is used up, it waits.",
+			"gateway needs an API key for that (--juicebox-api-key, JUICEBOX_API_KEY), and must have been told of the URL's host\n" +
+			"(--allow-register-host), for whoever is registered gets the webhooks. While Juicebox's quota is used up, it waits.",
 		Example: "  straw webhook register --url https://hooks.example.com/webhooks/juicebox --type export.ready",
 		Args:    cobra.NoArgs,
 	}

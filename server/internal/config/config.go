@@ -14,9 +14,10 @@ import (
 // its environment variables, of which the first that is set counts, its default, what kind of value it takes, and its
 // description. Load fills it.
 type Config struct {
-	WebhookAddr string `flag:"webhook-addr" env:"STRAW_WEBHOOK_ADDR" default:":8080" kind:"address" help:"Where webhooks arrive. Meant to face the internet: it serves nothing but them and /healthz."`
-	GRPCAddr    string `flag:"grpc-addr" env:"STRAW_GRPC_ADDR" default:"127.0.0.1:9090" kind:"address" help:"Where gRPC is served."`
-	HTTPAddr    string `flag:"http-addr" env:"STRAW_HTTP_ADDR" default:"127.0.0.1:9080" kind:"address" help:"Where REST, SSE, /openapi.json, /docs, /healthz, /readyz and /metrics are served."`
+	WebhookAddr string   `flag:"webhook-addr" env:"STRAW_WEBHOOK_ADDR" default:":8080" kind:"address" help:"Where webhooks arrive. Meant to face the internet: it serves nothing but them and /healthz."`
+	GRPCAddr    string   `flag:"grpc-addr" env:"STRAW_GRPC_ADDR" default:"127.0.0.1:9090" kind:"address" help:"Where gRPC is served."`
+	HTTPAddr    string   `flag:"http-addr" env:"STRAW_HTTP_ADDR" default:"127.0.0.1:9080" kind:"address" help:"Where REST, SSE, /openapi.json, /docs, /healthz, /readyz and /metrics are served."`
+	HTTPHosts   []string `flag:"http-host" env:"STRAW_HTTP_HOST" kind:"host[:port]" help:"A name of the gateway that requests to http-addr may be for, besides localhost, IP addresses and the name in http-addr; others are answered with 421, for a web page can give its own name any address. Without a port, at every port."`
 
 	WebhookSecrets     Secrets `flag:"webhook-secret" env:"STRAW_WEBHOOK_SECRET,JUICEBOX_WEBHOOK_SECRET" kind:"secret" help:"A secret that webhooks may be signed with, of 8 characters or more, better 16; several during a rotation. STRAW_WEBHOOK_SECRET is comma-separated, JUICEBOX_WEBHOOK_SECRET is one secret. Other users of the machine can see a command line: rather use the environment or the file."`
 	WebhookSecretsFile string  `flag:"webhook-secrets-file" env:"STRAW_WEBHOOK_SECRETS_FILE" kind:"file" help:"A file with more of them, one a line, read again when it changes. Others must not be able to read it."`
@@ -27,6 +28,7 @@ type Config struct {
 	ExportAllowHosts []string `flag:"export-allow-host" env:"STRAW_EXPORT_ALLOW_HOST" kind:"host[:port]" help:"A host that exports may be downloaded from, besides those under juicebox.ai. Naming a host also permits plain http and a loopback address for it."`
 	JuiceboxAPIKey   Secret   `flag:"juicebox-api-key" env:"JUICEBOX_API_KEY" kind:"secret" help:"The key for Juicebox's own API; only needed to register webhooks."`
 	JuiceboxAPIURL   string   `flag:"juicebox-api-url" env:"STRAW_JUICEBOX_API_URL" default:"https://api.juicebox.ai" kind:"URL" help:"Where Juicebox's API is."`
+	RegisterHosts    []string `flag:"allow-register-host" env:"STRAW_ALLOW_REGISTER_HOST" kind:"host[:port]" help:"A host that a webhook may be registered for with Juicebox, by straw webhook register or RegisterWebhook: what is registered gets the webhooks. Without a port, at every port."`
 
 	RetentionAge       time.Duration `flag:"retention-age" env:"STRAW_RETENTION_AGE" default:"30d" kind:"duration" help:"How long events are kept, such as 30d or 12h; or unlimited."`
 	RetentionBytes     Size          `flag:"retention-bytes" env:"STRAW_RETENTION_BYTES" default:"unlimited" kind:"size" help:"How much space events may take, such as 10GiB or 50% (of the disk); or unlimited."`

@@ -20,6 +20,8 @@ var samples = map[string][3]string{
 	"webhook-secrets-file": {"SECRETS1", "SECRETS2", "SECRETS3"}, // of files that the test makes
 	"store":                {"pebble:a", "pebble:b", "pebble:c"},
 	"blobs":                {"file:a", "s3://bucket?endpoint=minio%3A9000", "s3://bucket?region=eu-1"},
+	"http-host":            {"a.example", "b.example:8443", "c.example"},
+	"allow-register-host":  {"d.example", "e.example:8443", "f.example"},
 	"export-allow-host":    {"a.example", "b.example:8443", "[::1]:9000"},
 	"juicebox-api-key":     {"key1", "key2", "key3"},
 	"juicebox-api-url":     {"https://a.example", "http://127.0.0.1:1", "http://localhost:2"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,8 @@ func TestRefusals(t *testing.T) {
 		{name: "path in a bucket", args: []string{"--blobs", "s3://bucket/a"}, environ: []string{secret}, want: "has a path"},
 		{name: "parameter of a bucket", args: []string{"--blobs", "s3://bucket?endpiont=a"}, environ: []string{secret}, want: `unknown parameter "endpiont"`},
 		{name: "URL for a host", args: []string{"--export-allow-host", "https://a"}, environ: []string{secret}, want: "isn't host or host:port"},
+		{name: "URL for a name", args: []string{"--http-host", "https://a"}, environ: []string{secret}, want: `http-host: "https://a" isn't host or host:port`},
+		{name: "pattern for a host", args: []string{"--allow-register-host", "*.a.example"}, environ: []string{secret}, want: `allow-register-host: "*.a.example" isn't`},
 		{name: "port of a host", args: []string{"--export-allow-host", "a:99999"}, environ: []string{secret}, want: `has the port "99999"`},
 		{name: "API in the clear", args: []string{"--juicebox-api-url", "http://api.juicebox.ai"}, environ: []string{secret}, want: "in the clear"},
 		{name: "no URL", args: []string{"--juicebox-api-url", "api.juicebox.ai"}, environ: []string{secret}, want: "isn't a URL"},
@@ -161,8 +164,10 @@ func TestSecretsAreRedacted(t *testing.T) {
 			t.Errorf("%q is in:\n%s", hidden, log.String())
 		}
 	}
-	if want := "[redacted 3b49c22dab58]"; !strings.Contains(log.String(), want) || c.Settings()[3].Values[0] != want {
-		t.Errorf("%s is not in:\n%s\nnor in %v", want, log.String(), c.Settings()[3])
+	settings := c.Settings()
+	shown := settings[slices.IndexFunc(settings, func(s Setting) bool { return s.Name == "webhook-secret" })]
+	if want := "[redacted 3b49c22dab58]"; !strings.Contains(log.String(), want) || shown.Values[0] != want {
+		t.Errorf("%s is not in:\n%s\nnor in %v", want, log.String(), shown)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/signature"
 )
 
@@ -87,6 +88,14 @@ func (c *Config) validateHosts() error {
 			errs = append(errs, fmt.Errorf("export-allow-host: %q %w", host, err))
 		}
 		c.ExportAllowHosts[i] = strings.ToLower(host)
+	}
+	for _, named := range []struct {
+		name  string
+		hosts []string
+	}{{"http-host", c.HTTPHosts}, {"allow-register-host", c.RegisterHosts}} {
+		if _, err := hostname.NewSet(named.hosts...); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", named.name, err))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,15 +113,15 @@ func (c *Client) RegisterWebhook(ctx context.Context, r Registration) (id string
 	if held := c.Held(); !held.Until.IsZero() {
 		return "", &HeldError{held}
 	}
-	answer, err := c.post(ctx, webhooksPath, r)
+	answer, err := c.post(ctx, webhooksPath, r, r.Secret)
 	if err != nil {
 		return "", err
 	}
 	return answer.first("id"), nil
 }
 
-// post sends a call and returns what Juicebox answered it with.
-func (c *Client) post(ctx context.Context, path string, body any) (answer, error) {
+// post sends a call and returns what Juicebox answered it with. An error repeats nothing of it that has one of the secrets in it.
+func (c *Client) post(ctx context.Context, path string, body any, secrets ...string) (answer, error) {
 	content, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
@@ -146,14 +147,14 @@ func (c *Client) post(ctx context.Context, path string, body any) (answer, error
 	if err != nil && response.StatusCode < 300 {
 		return nil, fmt.Errorf("%w: its answer %d ended early: %v; it may have carried the call out", ErrUnreachable, response.StatusCode, err)
 	}
-	return c.judge(response, said)
+	return c.judge(response, said, secrets)
 }
 
 // judge turns an answer that isn't a success into an error.
-func (c *Client) judge(response *http.Response, said []byte) (answer, error) {
+func (c *Client) judge(response *http.Response, said []byte, secrets []string) (answer, error) {
 	a := parseAnswer(said)
 	status := response.StatusCode
-	rejected := &RejectedError{Status: status, Said: c.quote(a)}
+	rejected := &RejectedError{Status: status, Said: quote(a, append(secrets, c.Key))}
 	switch {
 	case status < 300:
 		return a, nil
@@ -174,14 +175,14 @@ func (c *Client) judge(response *http.Response, said []byte) (answer, error) {
 }
 
 // quote returns what Juicebox said in its error, unless that repeats a secret.
-func (c *Client) quote(a answer) string {
+func quote(a answer, secrets []string) string {
 	text := strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {
 			return r
 		}
 		return ' '
 	}, a.first("message", "error", "detail"))
-	if text == "" || strings.Contains(text, c.Key) {
+	if slices.ContainsFunc(secrets, func(secret string) bool { return strings.Contains(text, secret) }) {
 		return ""
 	}
 	if len(text) > maxQuoted {

@@ -111,6 +111,7 @@ func TestRejections(t *testing.T) {
 		{404, ``, "--juicebox-api-url"},
 		{302, ``, "--juicebox-api-url"},
 		{400, `{"message":"bad key ` + key + `"}`, "URL"},
+		{400, `{"message":"bad secret ` + secret + `"}`, "URL"},
 		{400, `{"message":"` + strings.Repeat("x", 5000) + `"}`, "xxx…"},
 	}
 	for _, test := range tests {
@@ -121,7 +122,7 @@ func TestRejections(t *testing.T) {
 		})
 		_, err := client(u, nil).RegisterWebhook(t.Context(), registration)
 		rejected, ok := errors.AsType[*juicebox.RejectedError](err)
-		if !ok || rejected.Status != test.status || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), key) || len(err.Error()) > 500 {
+		if !ok || rejected.Status != test.status || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), key) || strings.Contains(err.Error(), secret) || len(err.Error()) > 500 {
 			t.Errorf("%d %s: %v", test.status, test.body, err)
 		}
 		if n := u.calls.Load(); n != 1 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -87,7 +88,7 @@ func (g *gateway) registerOwn(conn grpc.ClientConnInterface, exports Exports) er
 // passedOn are the headers that the API, or this package on its behalf, reads. Every other one is dropped on arrival, and
 // so can't be taken for anything: not X-Forwarded-For, not Grpc-Metadata-*, not Grpc-Timeout.
 var passedOn = []string{
-	"Accept", "Authorization", "Content-Type", "If-Match", "If-None-Match", "If-Range", "Last-Event-Id", "Range", "Traceparent", "Tracestate",
+	"Accept", "Authorization", "Content-Type", "If-Match", "If-None-Match", "If-Range", "Last-Event-Id", "Range", consumeHeader, "Traceparent", "Tracestate",
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -129,16 +130,26 @@ func (g *gateway) strictly(next runtime.HandlerFunc) runtime.HandlerFunc {
 	}
 }
 
-// readBody replaces the body by one that is there in full; a GET or DELETE has none that counts.
+// readBody replaces the body by one that is there in full; a GET or DELETE has none that counts. A page of another origin can
+// have a browser send a body without asking first, but not one that says it is JSON.
 func readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
 		r.Body = http.NoBody
 		return nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	limit := int64(maxBody)
+	isJSON := saysJSON(r.Header)
+	if !isJSON {
+		limit = 0 // what has no body needs no type
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.As(err, &tooLarge) && !isJSON:
+		return &runtime.HTTPStatusError{HTTPStatus: http.StatusUnsupportedMediaType, Err: status.Errorf(codes.InvalidArgument,
+			"body: its Content-Type is %.100q; send JSON, and say so with the header `Content-Type: application/json`",
+			strings.Join(r.Header.Values("Content-Type"), ", "))}
 	case errors.As(err, &tooLarge):
 		return &runtime.HTTPStatusError{HTTPStatus: http.StatusRequestEntityTooLarge,
 			Err: status.Errorf(codes.InvalidArgument, "body: it has more than %d bytes", tooLarge.Limit)}
@@ -146,6 +157,15 @@ func readBody(w http.ResponseWriter, r *http.Request) error {
 		return status.Errorf(codes.InvalidArgument, "body: it ended early: %v", err)
 	}
 	return nil
+}
+
+func saysJSON(h http.Header) bool {
+	types := h.Values("Content-Type")
+	if len(types) != 1 {
+		return false
+	}
+	kind, _, err := mime.ParseMediaType(types[0])
+	return err == nil && kind == "application/json"
 }
 
 // refuse answers a request that never becomes a call, in the form that its route's errors have.

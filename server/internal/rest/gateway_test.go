@@ -367,8 +367,8 @@ func TestOnlyNamedHeadersReachTheAPI(t *testing.T) {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
 	// What the transport itself adds.
-	for _, own := range []string{":authority", "content-type", "user-agent", "grpc-accept-encoding"} {
-		got.Delete(own)
+	for _, added := range []string{":authority", "content-type", "user-agent", "grpc-accept-encoding"} {
+		got.Delete(added)
 	}
 	want := metadata.MD{
 		"authorization": {"Bearer t"}, "traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, "tracestate": {"a=b"},
@@ -378,7 +378,10 @@ func TestOnlyNamedHeadersReachTheAPI(t *testing.T) {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}
 	names := slices.Sorted(maps.Keys(resp.Header))
-	if diff := cmp.Diff([]string{"Cache-Control", "Content-Length", "Content-Type", "Date", "X-Content-Type-Options"}, names); diff != "" {
+	own := []string{
+		"Cache-Control", "Content-Length", "Content-Security-Policy", "Content-Type", "Cross-Origin-Resource-Policy", "Date", "X-Content-Type-Options",
+	}
+	if diff := cmp.Diff(own, names); diff != "" {
 		t.Errorf("answered headers (-want +got):\n%s", diff)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc"
+
+	"github.com/straw-gateway/straw/server/internal/hostname"
 )
 
 // Options are what the port is served from. Conn and Ready are required.
@@ -25,6 +27,8 @@ type Options struct {
 	Metrics http.Handler
 	// Ready says why the gateway should get no traffic; nil if it should.
 	Ready func() error
+	// Hosts are the names of the gateway that requests may come for, besides localhost and IP addresses.
+	Hosts hostname.Set
 	// Logger takes what operators should know; nil for slog.Default().
 	Logger *slog.Logger
 }
@@ -55,7 +59,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Metrics != nil {
 		pages["/metrics"] = o.Metrics
 	}
-	return protect(o.Logger, direct(pages, api)), nil
+	return protect(o.Logger, o.Hosts, direct(pages, api)), nil
 }
 
 // direct sends a request to the page of its exact path, and all others to the API.

@@ -22,6 +22,10 @@ type subscriber struct {
 
 const subscribePath = "/v1/events:subscribe"
 
+// consumeHeader says that a GET is meant to consume a durable subscription. Whoever follows a link, or loads a picture, sends
+// a GET, and none of those can add a header.
+const consumeHeader = "Straw-Consume"
+
 // A framing is how a stream looks on the wire.
 type framing interface {
 	contentType() string
@@ -75,6 +79,11 @@ func subscribeRequest(r *http.Request) (*strawv1.SubscribeRequest, error) {
 	}
 	if err := runtime.PopulateQueryParameters(req, r.Form, &utilities.DoubleArray{}); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if req.GetSubscriptionId() != "" && r.Header.Get(consumeHeader) != "true" {
+		return nil, status.Error(codes.InvalidArgument, (&fieldError{"subscription_id",
+			"consuming a durable subscription changes it, and a GET doesn't unless it says so: send the header `" + consumeHeader +
+				": true`, or POST the same request; a browser's EventSource can do neither, so use fetch"}).Error())
 	}
 	return req, nil
 }

@@ -158,7 +158,7 @@ func TestSSE(t *testing.T) {
 
 func TestSSEOfADurableStreamHasNoIDs(t *testing.T) {
 	p := serve(t, frames(nil, hello(""), &strawv1.SubscribeResponse{Deliveries: []*strawv1.Delivery{{AckId: "ack", Attempt: 1}}}))
-	_, body := p.do("GET", "/v1/events:subscribe?subscriptionId=billing", "", "Accept", eventStream)
+	_, body := p.do("GET", "/v1/events:subscribe?subscriptionId=billing", "", "Accept", eventStream, "Straw-Consume", "true")
 	want := []sseEvent{{Retry: "1000", Data: `{"heartbeatInterval":"15s"}`}, {Data: `{"deliveries":[{"ackId":"ack","attempt":1}]}`}}
 	if diff := cmp.Diff(want, parseEvents(t, body)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -192,7 +192,7 @@ func TestLastEventID(t *testing.T) {
 		{"POST", "", `{"subscription_id":"billing"}`, eventStream, "c5", &strawv1.SubscribeRequest{SubscriptionId: "billing"}},
 	}
 	for _, tt := range tests {
-		header := []string{"Accept", tt.accept}
+		header := []string{"Accept", tt.accept, "Straw-Consume", "true"}
 		if tt.last != "" {
 			header = append(header, "Last-Event-ID", tt.last)
 		}

@@ -14,6 +14,7 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/juicebox"
 )
 
@@ -29,6 +30,9 @@ func (s *gatewayService) RegisterWebhook(ctx context.Context, req *strawv1.Regis
 	}
 	if problem := checkWebhookURL(req.GetUrl()); problem != "" {
 		return nil, invalidField("url", "%s", problem)
+	}
+	if err := s.checkRegisterHost(req.GetUrl()); err != nil {
+		return nil, err
 	}
 	types, err := s.webhookTypes(req.GetTypes())
 	if err != nil {
@@ -57,6 +61,25 @@ func checkWebhookURL(text string) (problem string) {
 		return "it has a fragment, which is never sent"
 	}
 	return ""
+}
+
+// checkRegisterHost refuses a URL whose host the operator hasn't named. Until callers prove who they are, anyone who reaches the
+// API could otherwise have the webhooks sent to themselves.
+func (s *gatewayService) checkRegisterHost(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	name, port, ok := hostname.Split(u.Host)
+	switch {
+	case !ok:
+		return invalidField("url", "its host %.300q is neither a name nor an IP address", u.Host)
+	case s.RegisterHosts.Has(name, port, "443"):
+		return nil
+	}
+	return fail(codes.PermissionDenied, strawv1.ErrorReason_HOST_NOT_ALLOWED, map[string]string{"host": name, "setting": "allow-register-host"},
+		"url: webhooks may not be registered for the host %q, for whoever is registered gets them; if that is right, start the gateway "+
+			"with --allow-register-host %s (STRAW_ALLOW_REGISTER_HOST)", name, name)
 }
 
 // webhookTypes are the types to register: all that are documented unless the request names some.

@@ -14,6 +14,7 @@ import (
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/juicebox"
 	"github.com/straw-gateway/straw/server/internal/rpc"
 )
@@ -24,11 +25,15 @@ func upstreamAPI(t *testing.T, key string, serve http.HandlerFunc) (*api, *httpt
 	upstream := httptest.NewServer(serve)
 	t.Cleanup(upstream.Close)
 	return newAPI(t, setup{more: func(o *rpc.Options) {
+		o.RegisterHosts = registerHosts
 		o.Juicebox = juicebox.NewClient(juicebox.Options{
 			URL: upstream.URL, Key: key, Latest: noQuota{}.Latest, Timeout: 5 * time.Second, Logger: slog.New(slog.DiscardHandler),
 		})
 	}}), upstream
 }
+
+// registerHosts are those that the tests' gateways may register webhooks for.
+var registerHosts, _ = hostname.NewSet("hooks.example.com", "one.example.com:8443", "tls.example.com:443") // can't fail
 
 const hooksURL = "https://hooks.example.com/webhooks/juicebox"
 
@@ -49,6 +54,11 @@ func TestRegisterWebhook(t *testing.T) {
 	if !strings.HasPrefix(got, "Bearer jb_key {") || !strings.Contains(got, `"secret":"a secret of some length"`) || strings.Contains(resp.String(), "a secret") {
 		t.Errorf("Juicebox got %s, the caller %s", got, resp)
 	}
+	for _, url := range []string{"https://HOOKS.example.com.:8443/x", "https://one.example.com:8443/x", "https://tls.example.com/x"} {
+		if _, err := a.gateway.RegisterWebhook(t.Context(), &strawv1.RegisterWebhookRequest{Url: url}); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
 	resp, err = a.gateway.RegisterWebhook(t.Context(), &strawv1.RegisterWebhookRequest{Url: hooksURL, Types: []string{"export.ready", "dataset.updated", "export.ready"}})
 	if err != nil || strings.Join(resp.GetTypes(), " ") != "dataset.updated export.ready" {
 		t.Errorf("%v, %v", resp, err)
@@ -60,6 +70,20 @@ func TestRegisterWebhookRefusesWhatCannotWork(t *testing.T) {
 	a, _ := upstreamAPI(t, "jb_key", func(http.ResponseWriter, *http.Request) { asked = true })
 	for _, url := range []string{"hooks.example.com", "http://hooks.example.com/x", "https://user:pass@example.com/", "https://", "mailto:x@y.z", "https://a/#x"} {
 		_, err := a.gateway.RegisterWebhook(t.Context(), &strawv1.RegisterWebhookRequest{Url: url})
+		wantError(t, err, codes.InvalidArgument, strawv1.ErrorReason_INVALID_FIELD, map[string]string{"field": "url"})
+	}
+	for _, host := range []string{
+		"evil.example", "hooks.example.com.evil.example", "evil.hooks.example.com", "one.example.com", "one.example.com:8444", "203.0.113.9", "[2001:db8::1]",
+		"localhost", "127.0.0.1",
+	} {
+		_, err := a.gateway.RegisterWebhook(t.Context(), &strawv1.RegisterWebhookRequest{Url: "https://" + host + "/webhooks/juicebox"})
+		wantError(t, err, codes.PermissionDenied, strawv1.ErrorReason_HOST_NOT_ALLOWED, map[string]string{"setting": "allow-register-host"})
+		if !strings.Contains(err.Error(), "--allow-register-host") {
+			t.Errorf("%v doesn't say what to set", err)
+		}
+	}
+	for _, host := range []string{"h\u00fcte.example", "*.example.com", "a:b"} {
+		_, err := a.gateway.RegisterWebhook(t.Context(), &strawv1.RegisterWebhookRequest{Url: "https://" + host + "/webhooks/juicebox"})
 		wantError(t, err, codes.InvalidArgument, strawv1.ErrorReason_INVALID_FIELD, map[string]string{"field": "url"})
 	}
 	for _, name := range []string{"*", "export.*", "straw.export.stored", ""} {

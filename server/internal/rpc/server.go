@@ -21,6 +21,7 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/stream"
@@ -59,6 +60,8 @@ type Options struct {
 	Fetcher Refetcher
 	// Juicebox is called to register webhooks; without it that is unimplemented.
 	Juicebox Juicebox
+	// RegisterHosts are the hosts that webhooks may be registered for.
+	RegisterHosts hostname.Set
 	// MaxStreams bounds the streams of one caller; zero means DefaultMaxStreams.
 	MaxStreams int
 }

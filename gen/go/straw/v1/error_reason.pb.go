@@ -104,6 +104,10 @@ const (
 	// Calls to Juicebox are held, for the quota is used up. RESOURCE_EXHAUSTED. Metadata: `until`, RFC 3339.
 	// Example: `{"until": "2026-12-01T00:00:00Z"}`.
 	ErrorReason_UPSTREAM_HELD ErrorReason = 25
+	// A host isn't among those that the gateway was told of. PERMISSION_DENIED. Metadata: `host`, and `setting`, which names more.
+	// Example: `{"host": "hooks.example.com", "setting": "allow-register-host"}` for RegisterWebhook; over HTTP, a request whose
+	// Host is neither localhost, an IP address nor set by `http-host` is answered with 421.
+	ErrorReason_HOST_NOT_ALLOWED ErrorReason = 26
 )
 
 // Enum value maps for ErrorReason.
@@ -135,6 +139,7 @@ var (
 		23: "UPSTREAM_UNREACHABLE",
 		24: "UPSTREAM_REJECTED",
 		25: "UPSTREAM_HELD",
+		26: "HOST_NOT_ALLOWED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -163,6 +168,7 @@ var (
 		"UPSTREAM_UNREACHABLE":     23,
 		"UPSTREAM_REJECTED":        24,
 		"UPSTREAM_HELD":            25,
+		"HOST_NOT_ALLOWED":         26,
 	}
 )
 
@@ -197,7 +203,7 @@ var File_straw_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_straw_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1bstraw/v1/error_reason.proto\x12\bstraw.v1*\xbb\x04\n" +
+	"\x1bstraw/v1/error_reason.proto\x12\bstraw.v1*\xd1\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -226,7 +232,8 @@ const file_straw_v1_error_reason_proto_rawDesc = "" +
 	"\rSTORE_CORRUPT\x10\x16\x12\x18\n" +
 	"\x14UPSTREAM_UNREACHABLE\x10\x17\x12\x15\n" +
 	"\x11UPSTREAM_REJECTED\x10\x18\x12\x11\n" +
-	"\rUPSTREAM_HELD\x10\x19BH\n" +
+	"\rUPSTREAM_HELD\x10\x19\x12\x14\n" +
+	"\x10HOST_NOT_ALLOWED\x10\x1aBH\n" +
 	"\fdev.straw.v1P\x01Z6github.com/straw-gateway/straw/gen/go/straw/v1;strawv1b\x06proto3"
 
 var (

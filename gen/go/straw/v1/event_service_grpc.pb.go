@@ -44,7 +44,9 @@ type EventServiceClient interface {
 	// (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
 	//
 	// Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-	// `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+	// `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+	// it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+	// browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
 	// Returns one event by its id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (EVENT_NOT_FOUND; also for an event
 	// that retention has removed).
@@ -121,7 +123,9 @@ type EventServiceServer interface {
 	// (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
 	//
 	// Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-	// `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+	// `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+	// it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+	// browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
 	// Returns one event by its id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (EVENT_NOT_FOUND; also for an event
 	// that retention has removed).

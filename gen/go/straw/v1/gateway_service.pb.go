@@ -437,7 +437,7 @@ func (x *SecretStatus) GetLastUsedTime() *timestamppb.Timestamp {
 // What to register.
 type RegisterWebhookRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The public URL of this gateway's webhook endpoint; https.
+	// The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// Event types to be sent. Empty means all that Juicebox documents.
 	Types         []string `protobuf:"bytes,2,rep,name=types,proto3" json:"types,omitempty"`

@@ -31,9 +31,11 @@ const (
 type GatewayServiceClient interface {
 	// Returns what the gateway is, holds and has counted. No secret is in it.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
-	// Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-	// (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-	// (UPSTREAM_HELD, until Juicebox's quota starts anew).
+	// Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+	// has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+	// (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+	// FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+	// starts anew).
 	RegisterWebhook(ctx context.Context, in *RegisterWebhookRequest, opts ...grpc.CallOption) (*RegisterWebhookResponse, error)
 }
 
@@ -73,9 +75,11 @@ func (c *gatewayServiceClient) RegisterWebhook(ctx context.Context, in *Register
 type GatewayServiceServer interface {
 	// Returns what the gateway is, holds and has counted. No secret is in it.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
-	// Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-	// (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-	// (UPSTREAM_HELD, until Juicebox's quota starts anew).
+	// Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+	// has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+	// (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+	// FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+	// starts anew).
 	RegisterWebhook(context.Context, *RegisterWebhookRequest) (*RegisterWebhookResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstraw/v1/error_reason.proto\x12\x08straw.v1*\xbb\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n\rINVALID_FIELD\x10\x01\x12\x16\n\x12UNKNOWN_EVENT_TYPE\x10\x02\x12\x12\n\x0eINVALID_FILTER\x10\x03\x12\x15\n\x11\x46ILTER_TOO_COSTLY\x10\x04\x12\x12\n\x0eINVALID_CURSOR\x10\x05\x12\x12\n\x0e\x46OREIGN_CURSOR\x10\x06\x12\x12\n\x0e\x43URSOR_EXPIRED\x10\x07\x12\x10\n\x0c\x43URSOR_AHEAD\x10\x08\x12\x13\n\x0f\x45VENT_NOT_FOUND\x10\t\x12\x1a\n\x16SUBSCRIPTION_NOT_FOUND\x10\n\x12\x14\n\x10\x45XPORT_NOT_FOUND\x10\x0b\x12\x17\n\x13SUBSCRIPTION_EXISTS\x10\x0c\x12\x11\n\rETAG_MISMATCH\x10\r\x12\x18\n\x14\x45XPORT_NOT_AVAILABLE\x10\x0e\x12\x17\n\x13\x45XPORT_LINK_EXPIRED\x10\x0f\x12\x14\n\x10TOO_MANY_STREAMS\x10\x10\x12\x10\n\x0cRATE_LIMITED\x10\x11\x12\x0e\n\nOVERLOADED\x10\x12\x12\x0c\n\x08\x44RAINING\x10\x13\x12\x10\n\x0cSTORAGE_FULL\x10\x14\x12\x15\n\x11STORE_UNAVAILABLE\x10\x15\x12\x11\n\rSTORE_CORRUPT\x10\x16\x12\x18\n\x14UPSTREAM_UNREACHABLE\x10\x17\x12\x15\n\x11UPSTREAM_REJECTED\x10\x18\x12\x11\n\rUPSTREAM_HELD\x10\x19\x42H\n\x0c\x64\x65v.straw.v1P\x01Z6github.com/straw-gateway/straw/gen/go/straw/v1;strawv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstraw/v1/error_reason.proto\x12\x08straw.v1*\xd1\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n\rINVALID_FIELD\x10\x01\x12\x16\n\x12UNKNOWN_EVENT_TYPE\x10\x02\x12\x12\n\x0eINVALID_FILTER\x10\x03\x12\x15\n\x11\x46ILTER_TOO_COSTLY\x10\x04\x12\x12\n\x0eINVALID_CURSOR\x10\x05\x12\x12\n\x0e\x46OREIGN_CURSOR\x10\x06\x12\x12\n\x0e\x43URSOR_EXPIRED\x10\x07\x12\x10\n\x0c\x43URSOR_AHEAD\x10\x08\x12\x13\n\x0f\x45VENT_NOT_FOUND\x10\t\x12\x1a\n\x16SUBSCRIPTION_NOT_FOUND\x10\n\x12\x14\n\x10\x45XPORT_NOT_FOUND\x10\x0b\x12\x17\n\x13SUBSCRIPTION_EXISTS\x10\x0c\x12\x11\n\rETAG_MISMATCH\x10\r\x12\x18\n\x14\x45XPORT_NOT_AVAILABLE\x10\x0e\x12\x17\n\x13\x45XPORT_LINK_EXPIRED\x10\x0f\x12\x14\n\x10TOO_MANY_STREAMS\x10\x10\x12\x10\n\x0cRATE_LIMITED\x10\x11\x12\x0e\n\nOVERLOADED\x10\x12\x12\x0c\n\x08\x44RAINING\x10\x13\x12\x10\n\x0cSTORAGE_FULL\x10\x14\x12\x15\n\x11STORE_UNAVAILABLE\x10\x15\x12\x11\n\rSTORE_CORRUPT\x10\x16\x12\x18\n\x14UPSTREAM_UNREACHABLE\x10\x17\x12\x15\n\x11UPSTREAM_REJECTED\x10\x18\x12\x11\n\rUPSTREAM_HELD\x10\x19\x12\x14\n\x10HOST_NOT_ALLOWED\x10\x1a\x42H\n\x0c\x64\x65v.straw.v1P\x01Z6github.com/straw-gateway/straw/gen/go/straw/v1;strawv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.straw.v1P\001Z6github.com/straw-gateway/straw/gen/go/straw/v1;strawv1'
   _globals['_ERRORREASON']._serialized_start=42
-  _globals['_ERRORREASON']._serialized_end=613
+  _globals['_ERRORREASON']._serialized_end=635
 # @@protoc_insertion_point(module_scope)

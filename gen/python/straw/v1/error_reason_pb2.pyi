@@ -32,6 +32,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UPSTREAM_UNREACHABLE: _ClassVar[ErrorReason]
     UPSTREAM_REJECTED: _ClassVar[ErrorReason]
     UPSTREAM_HELD: _ClassVar[ErrorReason]
+    HOST_NOT_ALLOWED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_FIELD: ErrorReason
 UNKNOWN_EVENT_TYPE: ErrorReason
@@ -58,3 +59,4 @@ STORE_CORRUPT: ErrorReason
 UPSTREAM_UNREACHABLE: ErrorReason
 UPSTREAM_REJECTED: ErrorReason
 UPSTREAM_HELD: ErrorReason
+HOST_NOT_ALLOWED: ErrorReason

@@ -72,7 +72,9 @@ class EventServiceServicer(object):
         (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
 
         Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-        `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+        `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+        it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+        browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

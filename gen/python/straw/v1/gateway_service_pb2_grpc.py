@@ -59,9 +59,11 @@ class GatewayServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RegisterWebhook(self, request, context):
-        """Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-        (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-        (UPSTREAM_HELD, until Juicebox's quota starts anew).
+        """Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+        has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+        (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+        FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+        starts anew).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -83,6 +83,10 @@ pub enum ErrorReason {
     /// Calls to Juicebox are held, for the quota is used up. RESOURCE_EXHAUSTED. Metadata: `until`, RFC 3339.
     /// Example: `{"until": "2026-12-01T00:00:00Z"}`.
     UpstreamHeld = 25,
+    /// A host isn't among those that the gateway was told of. PERMISSION_DENIED. Metadata: `host`, and `setting`, which names more.
+    /// Example: `{"host": "hooks.example.com", "setting": "allow-register-host"}` for RegisterWebhook; over HTTP, a request whose
+    /// Host is neither localhost, an IP address nor set by `http-host` is answered with 421.
+    HostNotAllowed = 26,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -117,6 +121,7 @@ impl ErrorReason {
             Self::UpstreamUnreachable => "UPSTREAM_UNREACHABLE",
             Self::UpstreamRejected => "UPSTREAM_REJECTED",
             Self::UpstreamHeld => "UPSTREAM_HELD",
+            Self::HostNotAllowed => "HOST_NOT_ALLOWED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -148,6 +153,7 @@ impl ErrorReason {
             "UPSTREAM_UNREACHABLE" => Some(Self::UpstreamUnreachable),
             "UPSTREAM_REJECTED" => Some(Self::UpstreamRejected),
             "UPSTREAM_HELD" => Some(Self::UpstreamHeld),
+            "HOST_NOT_ALLOWED" => Some(Self::HostNotAllowed),
             _ => None,
         }
     }
@@ -903,7 +909,7 @@ pub struct SecretStatus {
 /// What to register.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterWebhookRequest {
-    /// The public URL of this gateway's webhook endpoint; https.
+    /// The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
     #[prost(string, tag="1")]
     pub url: ::prost::alloc::string::String,
     /// Event types to be sent. Empty means all that Juicebox documents.

@@ -269,7 +269,7 @@ export const SecretStatusSchema: GenMessage<SecretStatus> = /*@__PURE__*/
  */
 export type RegisterWebhookRequest = Message<"straw.v1.RegisterWebhookRequest"> & {
   /**
-   * The public URL of this gateway's webhook endpoint; https.
+   * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
    *
    * @generated from field: string url = 1;
    */
@@ -349,9 +349,11 @@ export const GatewayService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-   * (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-   * (UPSTREAM_HELD, until Juicebox's quota starts anew).
+   * Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+   * has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+   * (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+   * FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+   * starts anew).
    *
    * @generated from rpc straw.v1.GatewayService.RegisterWebhook
    */

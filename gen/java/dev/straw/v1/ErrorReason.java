@@ -248,6 +248,16 @@ public enum ErrorReason
    * <code>UPSTREAM_HELD = 25;</code>
    */
   UPSTREAM_HELD(25),
+  /**
+   * <pre>
+   * A host isn't among those that the gateway was told of. PERMISSION_DENIED. Metadata: `host`, and `setting`, which names more.
+   * Example: `{"host": "hooks.example.com", "setting": "allow-register-host"}` for RegisterWebhook; over HTTP, a request whose
+   * Host is neither localhost, an IP address nor set by `http-host` is answered with 421.
+   * </pre>
+   *
+   * <code>HOST_NOT_ALLOWED = 26;</code>
+   */
+  HOST_NOT_ALLOWED(26),
   UNRECOGNIZED(-1),
   ;
 
@@ -485,6 +495,16 @@ public enum ErrorReason
    * <code>UPSTREAM_HELD = 25;</code>
    */
   public static final int UPSTREAM_HELD_VALUE = 25;
+  /**
+   * <pre>
+   * A host isn't among those that the gateway was told of. PERMISSION_DENIED. Metadata: `host`, and `setting`, which names more.
+   * Example: `{"host": "hooks.example.com", "setting": "allow-register-host"}` for RegisterWebhook; over HTTP, a request whose
+   * Host is neither localhost, an IP address nor set by `http-host` is answered with 421.
+   * </pre>
+   *
+   * <code>HOST_NOT_ALLOWED = 26;</code>
+   */
+  public static final int HOST_NOT_ALLOWED_VALUE = 26;
 
 
   public final int getNumber() {
@@ -537,6 +557,7 @@ public enum ErrorReason
       case 23: return UPSTREAM_UNREACHABLE;
       case 24: return UPSTREAM_REJECTED;
       case 25: return UPSTREAM_HELD;
+      case 26: return HOST_NOT_ALLOWED;
       default: return null;
     }
   }

@@ -25,7 +25,7 @@ public final class ErrorReasonOuterClass {
   static {
     java.lang.String[] descriptorData = {
       "\n\033straw/v1/error_reason.proto\022\010straw.v1*" +
-      "\273\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPECIF" +
+      "\321\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPECIF" +
       "IED\020\000\022\021\n\rINVALID_FIELD\020\001\022\026\n\022UNKNOWN_EVEN" +
       "T_TYPE\020\002\022\022\n\016INVALID_FILTER\020\003\022\025\n\021FILTER_T" +
       "OO_COSTLY\020\004\022\022\n\016INVALID_CURSOR\020\005\022\022\n\016FOREI" +
@@ -39,9 +39,9 @@ public final class ErrorReasonOuterClass {
       "ING\020\023\022\020\n\014STORAGE_FULL\020\024\022\025\n\021STORE_UNAVAIL" +
       "ABLE\020\025\022\021\n\rSTORE_CORRUPT\020\026\022\030\n\024UPSTREAM_UN" +
       "REACHABLE\020\027\022\025\n\021UPSTREAM_REJECTED\020\030\022\021\n\rUP" +
-      "STREAM_HELD\020\031BH\n\014dev.straw.v1P\001Z6github." +
-      "com/straw-gateway/straw/gen/go/straw/v1;" +
-      "strawv1b\006proto3"
+      "STREAM_HELD\020\031\022\024\n\020HOST_NOT_ALLOWED\020\032BH\n\014d" +
+      "ev.straw.v1P\001Z6github.com/straw-gateway/" +
+      "straw/gen/go/straw/v1;strawv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

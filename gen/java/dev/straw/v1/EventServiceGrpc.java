@@ -186,7 +186,9 @@ public final class EventServiceGrpc {
      * FOREIGN_CURSOR), OUT_OF_RANGE (CURSOR_EXPIRED, CURSOR_AHEAD), NOT_FOUND (SUBSCRIPTION_NOT_FOUND), RESOURCE_EXHAUSTED
      * (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
      * Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+     * it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+     * browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
      * </pre>
      */
     default void subscribe(dev.straw.v1.SubscribeRequest request,
@@ -262,7 +264,9 @@ public final class EventServiceGrpc {
      * FOREIGN_CURSOR), OUT_OF_RANGE (CURSOR_EXPIRED, CURSOR_AHEAD), NOT_FOUND (SUBSCRIPTION_NOT_FOUND), RESOURCE_EXHAUSTED
      * (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
      * Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+     * it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+     * browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
      * </pre>
      */
     public void subscribe(dev.straw.v1.SubscribeRequest request,
@@ -327,7 +331,9 @@ public final class EventServiceGrpc {
      * FOREIGN_CURSOR), OUT_OF_RANGE (CURSOR_EXPIRED, CURSOR_AHEAD), NOT_FOUND (SUBSCRIPTION_NOT_FOUND), RESOURCE_EXHAUSTED
      * (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
      * Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+     * it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+     * browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -391,7 +397,9 @@ public final class EventServiceGrpc {
      * FOREIGN_CURSOR), OUT_OF_RANGE (CURSOR_EXPIRED, CURSOR_AHEAD), NOT_FOUND (SUBSCRIPTION_NOT_FOUND), RESOURCE_EXHAUSTED
      * (TOO_MANY_STREAMS), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE), DATA_LOSS (STORE_CORRUPT).
      * Over HTTP: newline-delimited JSON, each line `{"result": SubscribeResponse}` or a last `{"error": Status}`; with
-     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor.
+     * `Accept: text/event-stream`, server-sent events whose `id:` is the frame's cursor. Consuming a durable subscription changes
+     * it, so a GET with `subscriptionId` must say that it means to, with the header `Straw-Consume: true`; a POST needs none. A
+     * browser's EventSource sends no headers of its own and so can't consume: use `fetch`.
      * </pre>
      */
     public java.util.Iterator<dev.straw.v1.SubscribeResponse> subscribe(

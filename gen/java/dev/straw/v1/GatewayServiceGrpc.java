@@ -155,9 +155,11 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-     * (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-     * (UPSTREAM_HELD, until Juicebox's quota starts anew).
+     * Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+     * has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+     * (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+     * FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+     * starts anew).
      * </pre>
      */
     default void registerWebhook(dev.straw.v1.RegisterWebhookRequest request,
@@ -212,9 +214,11 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-     * (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-     * (UPSTREAM_HELD, until Juicebox's quota starts anew).
+     * Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+     * has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+     * (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+     * FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+     * starts anew).
      * </pre>
      */
     public void registerWebhook(dev.straw.v1.RegisterWebhookRequest request,
@@ -255,9 +259,11 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-     * (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-     * (UPSTREAM_HELD, until Juicebox's quota starts anew).
+     * Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+     * has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+     * (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+     * FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+     * starts anew).
      * </pre>
      */
     public dev.straw.v1.RegisterWebhookResponse registerWebhook(dev.straw.v1.RegisterWebhookRequest request) throws io.grpc.StatusException {
@@ -297,9 +303,11 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-     * (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-     * (UPSTREAM_HELD, until Juicebox's quota starts anew).
+     * Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+     * has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+     * (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+     * FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+     * starts anew).
      * </pre>
      */
     public dev.straw.v1.RegisterWebhookResponse registerWebhook(dev.straw.v1.RegisterWebhookRequest request) {
@@ -340,9 +348,11 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * Registers a webhook with Juicebox, signed with the first configured secret. Errors: UNAVAILABLE
-     * (UPSTREAM_UNREACHABLE), FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED
-     * (UPSTREAM_HELD, until Juicebox's quota starts anew).
+     * Registers a webhook with Juicebox, signed with the first configured secret. Only for a URL whose host the gateway's operator
+     * has named with `--allow-register-host`: whoever is registered gets the webhooks. Errors: PERMISSION_DENIED
+     * (HOST_NOT_ALLOWED), INVALID_ARGUMENT (INVALID_FIELD, UNKNOWN_EVENT_TYPE), UNAVAILABLE (UPSTREAM_UNREACHABLE),
+     * FAILED_PRECONDITION (UPSTREAM_REJECTED, with Juicebox's status), RESOURCE_EXHAUSTED (UPSTREAM_HELD, until Juicebox's quota
+     * starts anew).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.straw.v1.RegisterWebhookResponse> registerWebhook(

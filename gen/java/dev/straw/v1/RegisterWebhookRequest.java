@@ -51,7 +51,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object url_ = "";
   /**
    * <pre>
-   * The public URL of this gateway's webhook endpoint; https.
+   * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
    * </pre>
    *
    * <code>string url = 1 [json_name = "url"];</code>
@@ -72,7 +72,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The public URL of this gateway's webhook endpoint; https.
+   * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
    * </pre>
    *
    * <code>string url = 1 [json_name = "url"];</code>
@@ -518,7 +518,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object url_ = "";
     /**
      * <pre>
-     * The public URL of this gateway's webhook endpoint; https.
+     * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
      * </pre>
      *
      * <code>string url = 1 [json_name = "url"];</code>
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The public URL of this gateway's webhook endpoint; https.
+     * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
      * </pre>
      *
      * <code>string url = 1 [json_name = "url"];</code>
@@ -559,7 +559,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The public URL of this gateway's webhook endpoint; https.
+     * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
      * </pre>
      *
      * <code>string url = 1 [json_name = "url"];</code>
@@ -576,7 +576,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The public URL of this gateway's webhook endpoint; https.
+     * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
      * </pre>
      *
      * <code>string url = 1 [json_name = "url"];</code>
@@ -590,7 +590,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The public URL of this gateway's webhook endpoint; https.
+     * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
      * </pre>
      *
      * <code>string url = 1 [json_name = "url"];</code>

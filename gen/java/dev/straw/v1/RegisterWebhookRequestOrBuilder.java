@@ -10,7 +10,7 @@ public interface RegisterWebhookRequestOrBuilder extends
 
   /**
    * <pre>
-   * The public URL of this gateway's webhook endpoint; https.
+   * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
    * </pre>
    *
    * <code>string url = 1 [json_name = "url"];</code>
@@ -19,7 +19,7 @@ public interface RegisterWebhookRequestOrBuilder extends
   java.lang.String getUrl();
   /**
    * <pre>
-   * The public URL of this gateway's webhook endpoint; https.
+   * The public URL of this gateway's webhook endpoint; https, and of a host that `--allow-register-host` names.
    * </pre>
    *
    * <code>string url = 1 [json_name = "url"];</code>
