@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -74,9 +75,30 @@ func (b *Blobs) write(path string, content []byte) error {
 	}
 	_, err = file.Write(content)
 	if err == nil {
-		err = file.Sync()
+		err = b.fsync(file)
 	}
 	return errors.Join(err, file.Close())
+}
+
+// mkdir makes a directory, and those above it, durably: a power cut must not take it away with what was published in it.
+func (b *Blobs) mkdir(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := b.mkdir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	dir, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.fsync(dir), dir.Close())
 }
 
 // sync makes the directory's entries durable.
@@ -85,7 +107,7 @@ func (b *Blobs) sync() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(b.fsync(dir), dir.Close())
 }
 
 // removeAll removes all of a blob, the manifest first, so that no crash leaves a blob without bytes.

@@ -42,12 +42,15 @@ type Options struct {
 	// Reserve is the room to leave free on the disk, in bytes; writers fail with event.ErrFull before they take it. Zero
 	// means DefaultReserve, a negative number none.
 	Reserve int64
+
+	fsync func(*os.File) error // nil: (*os.File).Sync; tests see what is durable when
 }
 
 // Blobs is a directory of blobs.
 type Blobs struct {
 	path    string
 	reserve int64
+	fsync   func(*os.File) error // makes a file's content, or a directory's entries, durable
 	root    *os.Root
 	lock    io.Closer
 	claims  blob.Claims
@@ -61,7 +64,10 @@ var _ blob.Blobs = (*Blobs)(nil)
 // Open opens the directory, which it makes if need be, and removes what a crash left half written, partials aside. It fails
 // if another process has it open.
 func Open(path string, options Options) (*Blobs, error) {
-	b := &Blobs{path: path, reserve: options.Reserve}
+	b := &Blobs{path: path, reserve: options.Reserve, fsync: options.fsync}
+	if b.fsync == nil {
+		b.fsync = (*os.File).Sync
+	}
 	if b.reserve == 0 {
 		b.reserve = DefaultReserve
 	}
@@ -74,7 +80,7 @@ func Open(path string, options Options) (*Blobs, error) {
 }
 
 func (b *Blobs) open() (err error) {
-	if err = os.MkdirAll(b.path, 0o700); err != nil {
+	if err = b.mkdir(b.path); err != nil {
 		return err
 	}
 	if b.root, err = os.OpenRoot(b.path); err != nil {

@@ -145,7 +145,7 @@ func (w *writer) keep() error {
 	if err := w.checkRoom(); err != nil {
 		return err
 	}
-	if err := w.file.Sync(); err != nil {
+	if err := w.blobs.fsync(w.file); err != nil {
 		return explain(w.name, "sync", err)
 	}
 	encoded, err := blob.Seal(kept{w.origin, w.digest})
@@ -179,7 +179,7 @@ func (w *writer) Commit() (blob.Info, error) {
 			return explain(w.name, "describe", err)
 		}
 		synced := make(chan error, 1)
-		go func() { synced <- errors.Join(w.file.Sync(), w.file.Close()) }()
+		go func() { synced <- errors.Join(w.settle(), w.file.Close()) }()
 		err = w.blobs.prepare(w.name, manifest, encoded) // beside it: a disk syncs two files in little more than the time of one
 		if failed := <-synced; failed != nil {
 			w.blobs.unprepare(w.name, manifest)
@@ -199,6 +199,18 @@ func (w *writer) Commit() (blob.Info, error) {
 		return blob.Info{}, err
 	}
 	return m.Info, nil
+}
+
+// settle makes all bytes durable, and their name: not every file system keeps the order of two names, and a manifest must not
+// outlive a power cut without its bytes.
+func (w *writer) settle() error {
+	if err := w.blobs.fsync(w.file); err != nil {
+		return err
+	}
+	if w.durable > 0 { // since a partial was published
+		return nil
+	}
+	return w.blobs.sync()
 }
 
 // do runs one step, unless the writer, its context or the store has ended.
