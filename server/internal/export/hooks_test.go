@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Resolve lets the client resolve names with a resolver of the test's.
@@ -24,3 +25,11 @@ func (f *Fetcher) Waiting() (n int, full bool) {
 	defer f.tasks.mu.Unlock()
 	return len(f.tasks.known), f.tasks.full
 }
+
+// Patience is how long a download may take, and how long it may stall.
+func (c *Client) Patience() (timeout, stall time.Duration) {
+	return c.options.Timeout, c.options.StallTimeout
+}
+
+// Downloads is how many run at once.
+func Downloads() int { return cap(NewFetcher(FetcherOptions{}).turns) }
