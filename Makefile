@@ -17,6 +17,7 @@ TEST_FLAGS   ?= $(if $(CI),-count=1)
 LANGUAGES    ?=
 CRASH_ROUNDS ?= 500
 FUZZ_TIME    ?= 20s
+MUTANTS      ?=
 # What `make lint` compares the API with: a commit, branch or tag. Empty: see proto/tools/breaking.
 BASE         ?=
 
@@ -181,6 +182,10 @@ fuzz: ## Run each fuzz target for FUZZ_TIME
 		echo "$${func#func } in $$(dirname $$file)"; \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZ_TIME) ./$$(dirname $$file) || exit 1; \
 	done
+
+.PHONY: mutants
+mutants: ## Break each promise in turn, by a line of server/mutants/mutants.yaml, and see its test fail; MUTANTS chooses, a regexp
+	@go run ./server/mutants -only '$(MUTANTS)'
 
 .PHONY: bench
 bench: ## Measure against the limit programs, print the table and write bench.json

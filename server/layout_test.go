@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"server/internal/config"},
 	{"server/internal/app"},
 	{"server/internal/cli"},
-	{"server/cmd/straw", "server/e2e", "server/bench"},
+	{"server/cmd/straw", "server/e2e", "server/bench", "server/mutants"},
 }
 
 // neighbours are the imports allowed on one floor, each with its reason.
