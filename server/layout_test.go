@@ -28,7 +28,7 @@ var floors = [][]string{
 		"server/internal/store/storetest", "server/internal/store/pebblestore", "server/internal/store/natsstore",
 		"server/internal/blob/blobtest", "server/internal/blob/fileblob", "server/internal/blob/s3blob",
 		"server/internal/ingest", "server/internal/fanout", "server/internal/stream", "server/internal/export",
-		"server/internal/juicebox", "server/internal/auth",
+		"server/internal/juicebox", "server/internal/auth", "server/internal/inprocess",
 	},
 	{"server/internal/rpc", "server/internal/rest", "server/internal/observe"},
 	{"server/internal/config"},
@@ -64,7 +64,7 @@ var clientUsers = []string{"server/internal/cli", "server/e2e", "server/bench"}
 
 // statusUsers are the packages below server/internal that may speak of gRPC's status codes; the others return the domain's
 // errors.
-var statusUsers = []string{"server/internal/rpc", "server/internal/rest", "server/internal/cli"}
+var statusUsers = []string{"server/internal/rpc", "server/internal/rest", "server/internal/inprocess", "server/internal/cli"}
 
 func TestImportsRunDownward(t *testing.T) {
 	imports := importsBelow(t, ".")

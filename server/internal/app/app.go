@@ -14,11 +14,11 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/config"
@@ -36,6 +36,9 @@ import (
 
 // drainTimeout is how long what is open may take to end by itself once the gateway shuts down.
 const drainTimeout = 10 * time.Second
+
+// cutTimeout is how long a call may take to notice that its caller is gone.
+const cutTimeout = 5 * time.Second
 
 // gcPercent lets the heap grow to five times of what is live before it is collected. A gateway's live heap is small (the
 // tail of the log, mostly) next to what its requests leave behind, and Go's default would collect it many times a second.
@@ -124,12 +127,10 @@ type gateway struct {
 	blobs         blob.Blobs
 	fetcher       *export.Fetcher
 
-	api       *rpc.Server
-	inProcess net.Listener
-	conn      *grpc.ClientConn
-	rest      *http.Server
-	webhook   *ingest.Server
-	draining  atomic.Bool
+	api      *rpc.Server
+	rest     *http.Server
+	webhook  *ingest.Server
+	draining atomic.Bool
 
 	webhookListener, grpcListener, httpListener net.Listener
 }
@@ -146,7 +147,6 @@ func (g *gateway) run(ctx context.Context, end func()) error {
 		func() error { return g.fetcher.Run(work) },
 		func() error { return g.secrets.Watch(work, g.logger) },
 		func() error { return g.watchStore(work) },
-		func() error { return g.api.Serve(g.inProcess) },
 		func() error { return g.api.Serve(g.grpcListener) },
 		func() error { return ignoreClosed(g.rest.Serve(g.httpListener)) },
 		func() error { return ignoreClosed(g.webhook.Serve(g.webhookListener)) },
@@ -201,7 +201,14 @@ func (g *gateway) drain() {
 	g.api.NotServing()
 	g.closeHTTP(ctx, "webhook", g.webhook)
 	g.streams.Drain(stream.GoingAway{RetryDelay: time.Second, Reason: "the gateway is shutting down"})
-	g.closeHTTP(ctx, "http", g.rest)
+	var ports sync.WaitGroup
+	ports.Go(func() { g.closeHTTP(ctx, "http", g.rest) })
+	ports.Go(func() { g.closeGRPC(ctx) })
+	ports.Wait()
+	g.closeInProcess()
+}
+
+func (g *gateway) closeGRPC(ctx context.Context) {
 	stopped := make(chan struct{})
 	go func() {
 		g.api.GracefulStop()
@@ -213,6 +220,15 @@ func (g *gateway) drain() {
 		g.logger.Warn("some gRPC streams didn't end by themselves and were cut; their clients resume from their cursors")
 		g.api.Stop()
 		<-stopped
+	}
+}
+
+// closeInProcess waits for the calls that HTTP requests made: each ends soon after its request, and needs the store until then.
+func (g *gateway) closeInProcess() {
+	ctx, cancel := context.WithTimeout(context.Background(), cutTimeout)
+	defer cancel()
+	if err := g.api.InProcess().Shutdown(ctx); err != nil {
+		g.logger.Warn("some calls of HTTP requests go on although these were cut", "error", err)
 	}
 }
 

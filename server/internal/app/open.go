@@ -1,16 +1,12 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/hostname"
@@ -23,9 +19,6 @@ import (
 	"github.com/straw-gateway/straw/server/internal/store/pebblestore"
 	"github.com/straw-gateway/straw/server/internal/stream"
 )
-
-// inProcessBuffer is what the connection from REST to gRPC holds.
-const inProcessBuffer = 256 << 10
 
 func (g *gateway) openObserve() error {
 	g.logger = observe.NewLogger(g.options.Stderr, g.config.LogLevel, string(g.config.LogFormat))
@@ -82,7 +75,7 @@ func (g *gateway) retention() (pebblestore.Retention, error) {
 	return r, nil
 }
 
-// openAPI opens gRPC, on its port and for REST within the process.
+// openAPI opens the API, and the port that gRPC is on.
 func (g *gateway) openAPI() (err error) {
 	registerHosts, err := hostname.NewSet(g.config.RegisterHosts...)
 	if err != nil {
@@ -96,20 +89,8 @@ func (g *gateway) openAPI() (err error) {
 		}),
 		RegisterHosts: registerHosts, Version: g.options.Version, Logger: g.logger,
 	})
-	inProcess := bufconn.Listen(inProcessBuffer)
-	g.closing.push(inProcess)
-	g.inProcess = inProcess
-	if g.grpcListener, err = g.listen("grpc-addr", g.config.GRPCAddr); err != nil {
-		return err
-	}
-	g.conn, err = grpc.NewClient("passthrough:in-process",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return inProcess.DialContext(ctx) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return err
-	}
-	g.closing.push(g.conn)
-	return nil
+	g.grpcListener, err = g.listen("grpc-addr", g.config.GRPCAddr)
+	return err
 }
 
 func (g *gateway) openHTTP() error {
@@ -118,7 +99,7 @@ func (g *gateway) openHTTP() error {
 		return err
 	}
 	handler, err := rest.New(rest.Options{
-		Conn: g.conn, Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Hosts: hosts, Logger: g.logger,
+		Conn: g.api.InProcess(), Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Hosts: hosts, Logger: g.logger,
 	})
 	if err != nil {
 		return err

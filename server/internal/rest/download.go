@@ -16,7 +16,7 @@ import (
 )
 
 // Exports opens an export's file under the rules of the API's DownloadExport; its errors are the API's statuses. Files are
-// served from it and not through the connection within the process: raw bytes gain nothing from being framed in between.
+// served from it and not through a call: raw bytes gain nothing from being framed in between.
 type Exports interface {
 	OpenExport(ctx context.Context, id string) (*strawv1.Export, *blob.Reader, error)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 )
@@ -37,10 +36,11 @@ func (ndjson) contentType() string { return "application/x-ndjson" }
 // resume changes nothing: whoever reads lines says where to start in the request.
 func (ndjson) resume(http.Header, *strawv1.SubscribeRequest) {}
 
-func (ndjson) appendFrame(b []byte, m *strawv1.SubscribeResponse) ([]byte, error) {
-	b, err := protojson.MarshalOptions{}.MarshalAppend(append(b, `{"result":`...), m)
-	return append(b, "}\n"...), err
+func (ndjson) appendHead(b []byte, _ *strawv1.SubscribeResponse) []byte {
+	return append(b, `{"result":`...)
 }
+
+func (ndjson) appendTail(b []byte) []byte { return append(b, "}\n"...) }
 
 func (ndjson) appendFailure(b []byte, s *status.Status) []byte {
 	return fmt.Appendf(b, "{\"error\":%s}\n", marshalStatus(s))
@@ -63,7 +63,7 @@ func (*sse) resume(h http.Header, req *strawv1.SubscribeRequest) {
 	}
 }
 
-func (s *sse) appendFrame(b []byte, m *strawv1.SubscribeResponse) ([]byte, error) {
+func (s *sse) appendHead(b []byte, m *strawv1.SubscribeResponse) []byte {
 	if away := m.GetGoingAway(); away != nil {
 		b = fmt.Appendf(b, "retry: %d\n", max(1, away.GetRetryDelay().AsDuration().Milliseconds()))
 	} else if !s.begun {
@@ -73,9 +73,10 @@ func (s *sse) appendFrame(b []byte, m *strawv1.SubscribeResponse) ([]byte, error
 	if m.GetCursor() != "" {
 		b = fmt.Appendf(b, "id: %s\n", m.GetCursor())
 	}
-	b, err := protojson.MarshalOptions{}.MarshalAppend(append(b, "data: "...), m)
-	return append(b, "\n\n"...), err
+	return append(b, "data: "...)
 }
+
+func (*sse) appendTail(b []byte) []byte { return append(b, "\n\n"...) }
 
 func (*sse) appendFailure(b []byte, s *status.Status) []byte {
 	return fmt.Appendf(b, "event: straw-error\ndata: %s\n\n", marshalStatus(s))

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	gatewayv1 "github.com/straw-gateway/straw/gen/go/gateway/straw/v1"
@@ -92,7 +95,7 @@ var passedOn = []string{
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	clean := *r
+	clean := r.WithContext(peer.NewContext(r.Context(), &peer.Peer{Addr: callerOf(r)}))
 	clean.Host = "" // would travel as x-forwarded-host
 	clean.Header = make(http.Header, len(passedOn))
 	for _, name := range passedOn {
@@ -100,7 +103,17 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			clean.Header[name] = values
 		}
 	}
-	g.mux.ServeHTTP(w, &clean)
+	g.mux.ServeHTTP(w, clean)
+}
+
+// callerOf is the address that the request's connection came from, whatever its headers claim. Behind a proxy all callers are
+// one.
+func callerOf(r *http.Request) net.Addr {
+	addr, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return &net.UnixAddr{Net: "unknown", Name: r.RemoteAddr}
+	}
+	return net.TCPAddrFromAddrPort(addr)
 }
 
 // toMetadata names the headers that travel as gRPC metadata. Authorization does so without being asked.

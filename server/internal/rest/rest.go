@@ -1,4 +1,4 @@
-// Package rest is the HTTP port: the API as JSON, through grpc-gateway over a connection within the process, Subscribe as
+// Package rest is the HTTP port: the API as JSON, through grpc-gateway and calls within the process, Subscribe as
 // newline-delimited JSON and as server-sent events, and the pages about the gateway itself: /openapi.json, /docs, /healthz,
 // /readyz and /metrics.
 //
@@ -19,7 +19,8 @@ import (
 
 // Options are what the port is served from. Conn and Ready are required.
 type Options struct {
-	// Conn reaches the API within the process. It must take messages of 4 MiB, gRPC's default.
+	// Conn reaches the API. Its calls come with the HTTP caller as their peer; a stream must not run ahead of its receiver, or
+	// what it is ahead by is kept for each reader that doesn't read.
 	Conn grpc.ClientConnInterface
 	// Exports opens the files that are served as raw bytes; nil leaves their route out.
 	Exports Exports

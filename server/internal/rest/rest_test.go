@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,10 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/grpc/encoding"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/inprocess"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -74,7 +73,7 @@ func (a *api) RefetchExport(_ context.Context, req *strawv1.RefetchExportRequest
 	return a.refetch(req)
 }
 
-// port is the HTTP port over a gRPC server, as the gateway runs it: listeners, connections and limits are real.
+// port is the HTTP port over the API, as the gateway runs it: listeners, connections and limits are real.
 type port struct {
 	*httptest.Server
 	t   *testing.T
@@ -83,25 +82,11 @@ type port struct {
 
 func serve(t *testing.T, a *api, change ...func(*http.Server, *Options)) *port {
 	t.Helper()
-	inProcess := bufconn.Listen(256 << 10)
-	upstream := grpc.NewServer()
-	strawv1.RegisterEventServiceServer(upstream, a)
-	strawv1.RegisterSubscriptionServiceServer(upstream, a)
-	strawv1.RegisterExportServiceServer(upstream, a)
-	strawv1.RegisterGatewayServiceServer(upstream, a)
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		if err := upstream.Serve(inProcess); err != nil {
-			t.Errorf("gRPC: %v", err)
-		}
-	}()
-	conn, err := grpc.NewClient("passthrough:in-process",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return inProcess.DialContext(ctx) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := inprocess.New(inprocess.Options{Codec: encoding.GetCodecV2("proto"), MaxRequest: maxBody})
+	strawv1.RegisterEventServiceServer(conn, a)
+	strawv1.RegisterSubscriptionServiceServer(conn, a)
+	strawv1.RegisterExportServiceServer(conn, a)
+	strawv1.RegisterGatewayServiceServer(conn, a)
 	p := &port{t: t, log: &bytes.Buffer{}}
 	options := Options{Conn: conn, Ready: func() error { return nil }, Logger: slog.New(slog.NewTextHandler(p.log, nil))}
 	p.Server = httptest.NewUnstartedServer(nil)
@@ -109,6 +94,7 @@ func serve(t *testing.T, a *api, change ...func(*http.Server, *Options)) *port {
 	for _, c := range change {
 		c(p.Config, &options)
 	}
+	var err error
 	if p.Config.Handler, err = New(options); err != nil {
 		t.Fatal(err)
 	}
@@ -117,9 +103,9 @@ func serve(t *testing.T, a *api, change ...func(*http.Server, *Options)) *port {
 		p.Client().CloseIdleConnections()
 		p.CloseClientConnections()
 		p.Close()
-		conn.Close()
-		upstream.Stop()
-		<-stopped
+		if err := conn.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
 	})
 	return p
 }

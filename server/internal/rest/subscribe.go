@@ -8,6 +8,7 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -31,8 +32,9 @@ type framing interface {
 	contentType() string
 	// resume moves a request's start to where a reconnecting caller says that it was.
 	resume(h http.Header, req *strawv1.SubscribeRequest)
-	// appendFrame appends a message.
-	appendFrame(b []byte, m *strawv1.SubscribeResponse) ([]byte, error)
+	// appendHead appends what comes before a message, of which it gets all but the deliveries, and appendTail what comes after.
+	appendHead(b []byte, m *strawv1.SubscribeResponse) []byte
+	appendTail(b []byte) []byte
 	// appendFailure appends the reason why the stream ends.
 	appendFailure(b []byte, s *status.Status) []byte
 }
@@ -58,12 +60,12 @@ func (s *subscriber) serve(w http.ResponseWriter, r *http.Request, _ map[string]
 		fail(w, f, err)
 		return
 	}
-	stream, err := s.client.Subscribe(ctx, req)
+	stream, err := s.client.Subscribe(ctx, req, grpc.ForceCodecV2(newFrameCodec()))
 	if err != nil {
 		fail(w, f, err)
 		return
 	}
-	forward(w, f, stream.Recv)
+	forward(w, f, func(next *frame) error { return stream.RecvMsg(next) })
 }
 
 func subscribeRequest(r *http.Request) (*strawv1.SubscribeRequest, error) {
@@ -90,33 +92,44 @@ func subscribeRequest(r *http.Request) (*strawv1.SubscribeRequest, error) {
 
 // forward writes messages as they come, each at once, until the stream or the caller ends. The caller's end cancels the
 // stream, for it runs under the request's context.
-func forward(w http.ResponseWriter, f framing, recv func() (*strawv1.SubscribeResponse, error)) {
+func forward(w http.ResponseWriter, f framing, receive func(*frame) error) {
 	rc := http.NewResponseController(w)
 	// A stream may last, and a slow reader may stall it: the server's limit is for answers that end. Every server can lift it.
 	_ = rc.SetWriteDeadline(time.Time{})
 	begin(w, f)
-	var buf []byte
+	out := &outlet{w: w, framing: f}
 	for begun := false; ; begun = true {
-		m, err := recv()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err == nil {
-			buf, err = f.appendFrame(buf[:0], m)
-		}
-		if err != nil {
-			if !begun {
-				fail(w, f, err)
+		err := forwardNext(out, receive)
+		switch {
+		case err == nil:
+			if rc.Flush() != nil {
 				return
 			}
-			_, s := explain(err)
-			_, _ = w.Write(f.appendFailure(buf[:0], s)) // a caller that is gone needs no error
+		case errors.Is(err, io.EOF), errors.Is(err, errGone):
 			return
-		}
-		if _, err := w.Write(buf); err != nil || rc.Flush() != nil {
+		case out.cut:
+			panic(http.ErrAbortHandler) // so that what was cut doesn't look complete
+		case !begun:
+			fail(w, f, err)
+			return
+		default:
+			_, s := explain(err)
+			out.fail(s)
 			return
 		}
 	}
+}
+
+// errGone says that the caller takes nothing more.
+var errGone = errors.New("the caller is gone")
+
+// forwardNext passes on one message, and keeps none of it.
+func forwardNext(out *outlet, receive func(*frame) error) error {
+	var next frame
+	if err := receive(&next); err != nil {
+		return err
+	}
+	return out.write(&next)
 }
 
 // fail answers with an error before the first message: with its HTTP status, which stops an EventSource from trying again,

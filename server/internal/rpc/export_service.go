@@ -169,10 +169,15 @@ func (s *exportService) open(ctx context.Context, id string) (*strawv1.Export, *
 	return x.Record, file, explainExport(id, err)
 }
 
-// OpenExport opens the file of an export under the same rules as DownloadExport, for those who serve it in another form.
-// Errors are statuses, as the API answers them. A file whose first bytes can't be read isn't opened; later errors are the
-// store's.
+// OpenExport opens the file of an export under the same rules as DownloadExport, for those who serve it in another form. It
+// counts as one of the caller's streams until the context ends. Errors are statuses, as the API answers them. A file whose
+// first bytes can't be read isn't opened; later errors are the store's.
 func (s *Server) OpenExport(ctx context.Context, id string) (*strawv1.Export, *blob.Reader, error) {
+	release, err := s.quota.take(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	context.AfterFunc(ctx, release)
 	x, file, err := s.exports.open(ctx, id)
 	if err != nil {
 		return nil, nil, err

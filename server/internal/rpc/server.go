@@ -22,6 +22,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/blob"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/hostname"
+	"github.com/straw-gateway/straw/server/internal/inprocess"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/stream"
@@ -29,14 +30,14 @@ import (
 
 // Limits on what arrives.
 const (
-	maxRequest           = 1 << 20
-	maxHeaders           = 16 << 10
-	maxConnectionStreams = 10_000 // unset would leave rapid resets unbounded
-	handshakeTimeout     = 10 * time.Second
-	keepaliveTime        = 30 * time.Second
-	keepaliveTimeout     = 10 * time.Second
-	keepaliveMinTime     = 5 * time.Second // below what any client's library does by default
-	readBuffer           = 4 << 10         // requests are small, and every connection has one
+	maxRequest       = 1 << 20
+	maxHeaders       = 16 << 10
+	unaryStreams     = 1_000 // of a connection, beside as many as one caller may have open for long
+	handshakeTimeout = 10 * time.Second
+	keepaliveTime    = 30 * time.Second
+	keepaliveTimeout = 10 * time.Second
+	keepaliveMinTime = 5 * time.Second // below what any client's library does by default
+	readBuffer       = 4 << 10         // requests are small, and every connection has one
 )
 
 // DefaultMaxStreams is how many streams one caller may have open, unless told otherwise.
@@ -78,12 +79,13 @@ type Quota interface {
 	Latest() *strawv1.Event
 }
 
-// A Server serves the API. Serve it on as many listeners as you like.
+// A Server serves the API. Serve it on as many listeners as you like, and to the process itself by InProcess.
 type Server struct {
 	*grpc.Server
-	health  *health.Server
-	quota   *streamQuota
-	exports *exportService
+	inProcess *inprocess.Conn
+	health    *health.Server
+	quota     *streamQuota
+	exports   *exportService
 }
 
 // NewServer returns a server that is healthy and serves once it is given a listener.
@@ -93,42 +95,62 @@ func NewServer(o Options) *Server {
 	}
 	s := &Server{health: health.NewServer(), quota: newStreamQuota(o.MaxStreams)}
 	recovery := recoverer{o.Logger}
+	unary := []grpc.UnaryServerInterceptor{recovery.unary, validateUnary}
+	streams := []grpc.StreamServerInterceptor{recovery.stream}
+	s.inProcess = inprocess.New(inprocess.Options{Codec: newCodec(), MaxRequest: maxRequest, Unary: unary, Stream: streams})
 	s.Server = grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeaders),
-		grpc.MaxConcurrentStreams(maxConnectionStreams),
+		// Unset it would leave rapid resets unbounded. One caller's streams never reach it: a client waits at this limit without
+		// a word, and the caller's quota has an error.
+		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)+unaryStreams),
 		grpc.ReadBufferSize(readBuffer),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(recovery.unary, validateUnary),
-		grpc.ChainStreamInterceptor(recovery.stream),
+		grpc.ChainUnaryInterceptor(unary...),
+		grpc.ChainStreamInterceptor(streams...),
 	)
-	strawv1.RegisterEventServiceServer(s, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, subscriptions: o.Subscriptions, quota: s.quota})
-	strawv1.RegisterGatewayServiceServer(s, &gatewayService{Options: o, started: time.Now(), streams: s.quota})
-	registerSubscriptions(s, o)
-	s.registerExports(o)
+	both := registrars{s.Server, s.inProcess}
+	strawv1.RegisterEventServiceServer(both, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, subscriptions: o.Subscriptions, quota: s.quota})
+	strawv1.RegisterGatewayServiceServer(both, &gatewayService{Options: o, started: time.Now(), streams: s.quota})
+	registerSubscriptions(both, o)
+	s.registerExports(both, o)
 	healthv1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
 	return s
 }
 
-func (s *Server) registerExports(o Options) {
+// registrars register a service with each of them.
+type registrars []grpc.ServiceRegistrar
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (all registrars) RegisterService(d *grpc.ServiceDesc, impl any) {
+	for _, r := range all {
+		r.RegisterService(d, impl)
+	}
+}
+
+// InProcess reaches the API from within the process: the same services within the same interceptors. Health and reflection are
+// for the network alone.
+func (s *Server) InProcess() *inprocess.Conn { return s.inProcess }
+
+func (s *Server) registerExports(to grpc.ServiceRegistrar, o Options) {
 	if o.Exports == nil {
-		strawv1.RegisterExportServiceServer(s, strawv1.UnimplementedExportServiceServer{})
+		strawv1.RegisterExportServiceServer(to, strawv1.UnimplementedExportServiceServer{})
 		return
 	}
 	s.exports = &exportService{exports: o.Exports, blobs: o.Blobs, fetcher: o.Fetcher, quota: s.quota}
-	strawv1.RegisterExportServiceServer(s, s.exports)
+	strawv1.RegisterExportServiceServer(to, s.exports)
 }
 
-func registerSubscriptions(s *Server, o Options) {
+func registerSubscriptions(to grpc.ServiceRegistrar, o Options) {
 	if o.Subscriptions == nil {
-		strawv1.RegisterSubscriptionServiceServer(s, strawv1.UnimplementedSubscriptionServiceServer{})
+		strawv1.RegisterSubscriptionServiceServer(to, strawv1.UnimplementedSubscriptionServiceServer{})
 		return
 	}
-	strawv1.RegisterSubscriptionServiceServer(s, &subscriptionService{log: o.Log, hub: o.Hub, subscriptions: o.Subscriptions})
+	strawv1.RegisterSubscriptionServiceServer(to, &subscriptionService{log: o.Log, hub: o.Hub, subscriptions: o.Subscriptions})
 }
 
 // NotServing makes the health service say so, for good: load balancers look elsewhere while what is open goes on.

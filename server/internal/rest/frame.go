@@ -1,0 +1,58 @@
+package rest
+
+import (
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec that everything but frames goes to
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+)
+
+// A frame is a SubscribeResponse whose deliveries are still encoded, so that they can be written one by one.
+type frame struct {
+	deliveries [][]byte
+	rest       *strawv1.SubscribeResponse // all other fields
+}
+
+var deliveriesField = (&strawv1.SubscribeResponse{}).ProtoReflect().Descriptor().Fields().ByName("deliveries").Number()
+
+// frameCodec receives frames, and passes every other message to protobuf.
+type frameCodec struct{ encoding.CodecV2 }
+
+func newFrameCodec() frameCodec { return frameCodec{encoding.GetCodecV2("proto")} }
+
+// Unmarshal implements encoding.CodecV2. A frame keeps a copy of its own: what the message came in is shared by all its
+// readers, and is let go while one of them is slow.
+func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	f, ok := v.(*frame)
+	if !ok {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	return f.parse(data.Materialize())
+}
+
+// parse takes over an encoded SubscribeResponse.
+func (f *frame) parse(b []byte) error {
+	f.deliveries, f.rest = f.deliveries[:0], new(strawv1.SubscribeResponse)
+	var others []byte
+	for len(b) > 0 {
+		number, kind, tag := protowire.ConsumeTag(b)
+		if tag < 0 {
+			return protowire.ParseError(tag)
+		}
+		value := protowire.ConsumeFieldValue(number, kind, b[tag:])
+		if value < 0 {
+			return protowire.ParseError(value)
+		}
+		if field := b[:tag+value]; number == deliveriesField && kind == protowire.BytesType {
+			delivery, _ := protowire.ConsumeBytes(field[tag:])
+			f.deliveries = append(f.deliveries, delivery)
+		} else {
+			others = append(others, field...)
+		}
+		b = b[tag+value:]
+	}
+	return proto.Unmarshal(others, f.rest)
+}
