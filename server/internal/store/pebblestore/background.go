@@ -20,8 +20,10 @@ func (l *Log) start() {
 			"floor_bytes", l.opts.room(u).Floor)
 	}
 	l.checkDisk()
+	l.openClock()
 	l.every(ctx, diskEvery, func() error {
 		l.checkDisk()
+		l.clock.now() // or a jump isn't noticed
 		return l.checkTables()
 	})
 	l.background.Go(func() { l.runScrub(ctx) })

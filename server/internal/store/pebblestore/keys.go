@@ -9,6 +9,7 @@ import (
 
 // Keys begin with the byte that says what they hold. Numbers in them are big endian, so that they sort as numbers.
 const (
+	keyClock    = 'c' // → the time that was seen last; sequence → when all up to it were stored
 	keyDedup    = 'd' // source and id → sequence and body hash; never deleted
 	keyEvent    = 'e' // sequence → header and encoded event
 	keyFloor    = 'f' // → the newest event that retention has removed

@@ -49,6 +49,7 @@ type Log struct {
 	appender appender
 	figures  figures
 	disk     disk
+	clock    *seenClock
 	hold     atomic.Pointer[func() event.Sequence]
 	raised   atomic.Pointer[func()] // called after the floor has risen
 	// retaining is held while the floor is raised.

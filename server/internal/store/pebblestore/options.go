@@ -20,8 +20,10 @@ type Options struct {
 	Logger *slog.Logger
 	// FS is where the store lies; nil for the disk.
 	FS vfs.FS
-	// Now is the wall clock; nil for time.Now.
-	Now func() time.Time
+	// Now is the wall clock; nil for time.Now. Boot is the time since the machine was started, which nobody sets; nil for the
+	// kernel's.
+	Now  func() time.Time
+	Boot func() time.Duration
 
 	Retention Retention
 
@@ -67,6 +69,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Boot == nil {
+		o.Boot = bootTime
 	}
 	orDefault(&o.CacheBytes, defaultCacheBytes)
 	orDefault(&o.MemtableBytes, defaultMemtableBytes)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -31,6 +30,10 @@ func (l *Log) SetHold(hold func() event.Sequence) { l.hold.Store(&hold) }
 
 // Retain removes what needn't be kept any longer, up to a mark. It runs every minute by itself.
 func (l *Log) Retain(ctx context.Context) error {
+	err := l.keepTime(func(size int, write func(*pebble.Batch)) error { return l.commit(ctx, size, write) })
+	if err != nil {
+		return fmt.Errorf("keeping the time: %w", err)
+	}
 	floor, err := l.retentionFloor()
 	if err != nil {
 		return err
@@ -84,14 +87,14 @@ func (l *Log) finishRetention() error {
 	return l.clear(context.Background(), floor)
 }
 
-// clear deletes everything up to the floor. Doing it again does no harm. The mark at the floor itself stays, for the
-// figures of what follows count from there.
+// clear deletes everything up to the floor. Doing it again does no harm. The marks at the floor itself stay, for the figures of
+// what follows count from there.
 func (l *Log) clear(ctx context.Context, floor event.Sequence) error {
 	return l.commit(ctx, 256, func(b *pebble.Batch) {
 		for _, r := range []struct {
 			prefix byte
 			end    event.Sequence
-		}{{keyEvent, floor + 1}, {keyRaw, floor + 1}, {keyMark, floor}} {
+		}{{keyEvent, floor + 1}, {keyRaw, floor + 1}, {keyMark, floor}, {keyClock, floor}} {
 			start, end := makeSequenceKey(r.prefix, 0), makeSequenceKey(r.prefix, r.end)
 			_ = b.DeleteRange(start[:], end[:], nil)
 		}
@@ -116,16 +119,22 @@ func (l *Log) retentionFloor() (event.Sequence, error) {
 	return max(soft, hard), err
 }
 
-// limit returns the newest mark that is older than age, or has more than so many bytes after it.
+// limit returns the newest mark of which all was stored longer ago than age, or that has more than so many bytes after it.
 func (l *Log) limit(age time.Duration, bytes int64) (event.Sequence, error) {
 	b := l.Bounds()
-	oldest := int64(math.MinInt64)
+	var old event.Sequence
 	if age > 0 {
-		oldest = nanos(l.opts.Now().Add(-age))
+		now, _ := l.clock.now()
+		var err error
+		if old, err = l.storedBefore(now.Add(-age)); err != nil {
+			return 0, err
+		}
+		old = old / markEvery * markEvery
 	}
 	passed := uint64(0)
 	if stored := l.figures.storedBytes(); bytes > 0 && stored > uint64(bytes) {
 		passed = stored - uint64(bytes)
 	}
-	return l.lastMark(b.Floor, b.Head, func(t *totals) bool { return t.order < oldest || t.bytes <= passed && passed > 0 })
+	large, err := l.lastMark(b.Floor, b.Head, func(t *totals) bool { return t.bytes <= passed && passed > 0 })
+	return max(old, large), err
 }

@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,4 +160,35 @@ func (m *manualClock) ring() {
 		}
 	}
 	m.waiting = later
+}
+
+// TestWallClockMovesNoDeadline sets the wall clock ahead: deadlines run on another one, which nobody sets.
+func TestWallClockMovesNoDeadline(t *testing.T) {
+	if began := (monotonic{time.Now()}).began.String(); !strings.Contains(began, " m=+") {
+		t.Fatalf("deadlines count from %s, which has no monotonic reading", began)
+	}
+	var ahead atomic.Int64
+	s := newSubscribing()
+	hub := fanout.New(0)
+	o := small(s.fs)
+	o.Tail, o.Now = hub, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	l := mustOpen(t, "store", o)
+	hub.Open(l.Identity(), l.Types(), 0)
+	subs, err := OpenSubscriptions(l, SubscriptionOptions{Hub: hub})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := subs.Clock.Now()
+	ahead.Store(int64(100 * 24 * time.Hour))
+	if after := subs.Clock.Now(); after < before || after-before > time.Hour {
+		t.Errorf("the clock of deadlines went from %v to %v", before, after)
+	}
+	ahead.Store(-int64(100 * 24 * time.Hour))
+	if after := subs.Clock.Now(); after < before {
+		t.Errorf("the clock of deadlines went back from %v to %v", before, after)
+	}
+	if err := subs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, l)
 }
