@@ -16,6 +16,7 @@ PKG          ?= ./...
 TEST_FLAGS   ?= $(if $(CI),-count=1)
 LANGUAGES    ?=
 CRASH_ROUNDS ?= 500
+SOAK         ?= 10m
 FUZZ_TIME    ?= 20s
 MUTANTS      ?=
 # What `make lint` compares the API with: a commit, branch or tag. Empty: see proto/tools/breaking.
@@ -133,13 +134,13 @@ lint-rust:
 ## Test: likewise
 
 .PHONY: test
-test: test-go test-typescript test-python test-java test-rust conformance ## Run all tests; PKG chooses Go's packages (lint-go too), TEST_FLAGS are go test's
+test: test-go test-typescript test-python test-java test-rust conformance test-soak ## Run all tests; PKG chooses Go's packages (lint-go too), TEST_FLAGS are go test's
 
-# The race detector needs a C compiler; without one the tests run without it.
+# The race detector needs a C compiler; without one the tests run without it. The soak measures, so it has the machine to itself.
 .PHONY: test-go
 test-go:
 	@[ "$$(go env CGO_ENABLED)" = 1 ] && race=-race || { race=; echo 'No C compiler: testing without the race detector.'; }; \
-		$(gotestsum) --format standard-quiet -- $$race -timeout 20m $(TEST_FLAGS) $$(go list $(PKG) | grep -v '/clients/conformance$$')
+		$(gotestsum) --format standard-quiet -- $$race -timeout 20m -skip '^TestSoak' $(TEST_FLAGS) $$(go list $(PKG) | grep -v '/clients/conformance$$')
 
 # The other clients' tests run against the gateway itself, which finds them in STRAW_BINARY.
 .PHONY: test-typescript
@@ -170,6 +171,15 @@ $(venv): clients/python/pyproject.toml
 	@python3 -m venv $@
 	@$@/bin/pip install --quiet --disable-pip-version-check --editable 'clients/python[dev]'
 	@touch $@
+
+# A short soak, and one of a gateway with planted leaks and losses, which must be found.
+.PHONY: test-soak
+test-soak:
+	@STRAW_SOAK=4m go test -count=1 -timeout 20m -run '^TestSoak' ./server/e2e
+
+.PHONY: soak
+soak: ## Let clients of every kind come and go, one in ten hostile, for SOAK; nothing may be lost or stay behind
+	@STRAW_SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./server/e2e
 
 .PHONY: crash
 crash: ## Kill a gateway under load, CRASH_ROUNDS times, and check that nothing was lost

@@ -61,6 +61,12 @@ func startGateway(t testing.TB, dir string, args ...string) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startBinary(t, bin, dir, args...)
+}
+
+// startBinary is startGateway for another build of the binary.
+func startBinary(t testing.TB, bin, dir string, args ...string) *gateway {
+	t.Helper()
 	g := &gateway{t: t, logs: &logTail{}, exited: make(chan struct{})}
 	args = append([]string{"serve", "--webhook-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
 		"--store", "pebble:" + filepath.Join(dir, "store"), "--blobs", "file:" + filepath.Join(dir, "exports"), "--log-format", "json"}, args...)
