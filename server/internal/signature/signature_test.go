@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,21 @@ func TestVerify(t *testing.T) {
 				t.Errorf("Verify = %q with an error", got)
 			}
 		})
+	}
+}
+
+// TestEveryByteCounts: a signature that is off by one digit, wherever that is, verifies nothing.
+func TestEveryByteCounts(t *testing.T) {
+	set := newSet(t, "first", "second", "third")
+	good := []byte(signature.Sign([]byte("second"), []byte(body)))
+	for i, digit := range good {
+		off := slices.Clone(good)
+		if off[i]++; digit == '9' || digit == 'f' {
+			off[i] = '0'
+		}
+		if _, err := set.Verify([]string{string(off)}, []byte(body)); err != signature.Mismatch {
+			t.Errorf("digit %d changed from %c to %c: %v", i, digit, off[i], err)
+		}
 	}
 }
 
