@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,9 +31,10 @@ const e2e = "server/e2e"
 
 // A laboratory runs the tests of one source tree.
 type laboratory struct {
-	root   string
-	sound  map[[2]string]error // by package and tests: what is wrong with them without a change
-	stderr bytes.Buffer        // of the last command
+	root    string
+	mutants []mutant           // all that are to be examined
+	sound   map[string]outcome // by package: its mutants' tests without a change
+	stderr  bytes.Buffer       // of the last command
 }
 
 // examine makes a mutant and runs its test. detail says more about a verdict other than killed.
@@ -59,6 +62,8 @@ func (l *laboratory) examine(ctx context.Context, m mutant) (v verdict, detail s
 	switch {
 	case err != nil:
 		return "", "", err
+	case got.broken:
+		return invalid, "its test doesn't compile: " + got.output, nil
 	case got.timedOut && !m.Hangs:
 		return survived, fmt.Sprintf("the test didn't end within %v; if that is how it notices, say `hangs: true`", m.Timeout), nil
 	case got.failed:
@@ -125,34 +130,75 @@ func (l *laboratory) build(ctx context.Context, overlay string, packages ...stri
 	return nil
 }
 
-// isSound runs a mutant's test without the change, once for all mutants that share it: a test that fails anyway, or doesn't
-// exist, kills nothing.
+// isSound says what is wrong with a mutant's test without the change: one that fails anyway, or doesn't run, kills nothing. It
+// runs the tests of all the package's mutants at once.
 func (l *laboratory) isSound(ctx context.Context, m mutant) error {
-	key := [2]string{m.Package, m.Run}
-	if err, ok := l.sound[key]; ok {
-		return err
+	got, ok := l.sound[m.Package]
+	if !ok {
+		var err error
+		if got, err = l.test(ctx, "", mutant{Package: m.Package, Run: l.runs(m), Timeout: 20 * time.Minute}); err != nil {
+			return err
+		}
+		if l.sound == nil {
+			l.sound = map[string]outcome{}
+		}
+		l.sound[m.Package] = got
 	}
-	got, err := l.test(ctx, "", m)
-	switch {
-	case err != nil:
-	case got.failed:
-		err = fmt.Errorf("the test fails:\n%s", got.output)
-	case got.passed == 0:
-		err = errors.New("no test ran, or all were skipped")
+	if got.broken {
+		return fmt.Errorf("the tests don't compile: %s", got.output)
 	}
-	if l.sound == nil {
-		l.sound = map[[2]string]error{}
+	passed := false
+	for name, action := range got.tests {
+		if !matches(m.Run, name) {
+			continue
+		}
+		if action == "fail" {
+			return fmt.Errorf("%s fails:\n%s", name, got.output)
+		}
+		passed = passed || action == "pass"
 	}
-	l.sound[key] = err
-	return err
+	if !passed {
+		return errors.New("no test ran, or all were skipped")
+	}
+	return nil
+}
+
+// runs is what runs the tests of all the mutants of a package.
+func (l *laboratory) runs(m mutant) string {
+	all := []string{m.Run}
+	for _, other := range l.mutants {
+		if other.Package == m.Package && !slices.Contains(all, other.Run) {
+			all = append(all, other.Run)
+		}
+	}
+	return strings.Join(all, "|")
+}
+
+// matches reports whether `go test -run` would choose a test, or one of which it is a case, or a case of it.
+func matches(run, name string) bool {
+	parts := strings.Split(name, "/")
+	for alternative := range strings.SplitSeq(run, "|") {
+		ok := true
+		for i, pattern := range strings.Split(alternative, "/") {
+			if i < len(parts) {
+				found, err := regexp.MatchString(pattern, parts[i])
+				ok = ok && found && err == nil
+			}
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
 }
 
 // An outcome is what a run of tests said.
 type outcome struct {
 	failed   bool
+	broken   bool // it doesn't compile
 	timedOut bool
-	passed   int
-	output   string // the end of what a failed run printed
+	tests    map[string]string // what became of each that ran: pass, fail or skip
+	output   string            // the end of what was printed
 }
 
 // test runs a mutant's test. Its error says that the test could not be run.
@@ -162,7 +208,7 @@ func (l *laboratory) test(ctx context.Context, overlay string, m mutant) (outcom
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return outcome{}, err
 	}
-	got := outcome{failed: err != nil}
+	got := outcome{failed: err != nil, tests: map[string]string{}}
 	var text strings.Builder
 	for line := range bytes.Lines(stdout) {
 		var e struct{ Action, Test, Output, FailedBuild string }
@@ -171,14 +217,14 @@ func (l *laboratory) test(ctx context.Context, overlay string, m mutant) (outcom
 		}
 		switch {
 		case e.Action == "build-fail" || e.FailedBuild != "":
-			return outcome{}, fmt.Errorf("the test doesn't compile:\n%s%s", tail(text.String()), l.stderr.String())
-		case e.Action == "pass" && e.Test != "":
-			got.passed++
+			got.broken = true
+		case e.Test != "" && slices.Contains([]string{"pass", "fail", "skip"}, e.Action):
+			got.tests[e.Test] = e.Action
 		}
 		got.timedOut = got.timedOut || strings.HasPrefix(e.Output, "panic: test timed out after")
 		text.WriteString(e.Output)
 	}
-	got.output = tail(text.String())
+	got.output = tail(text.String() + l.stderr.String())
 	return got, nil
 }
 

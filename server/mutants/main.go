@@ -64,6 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // try runs the mutants, one after the other, and prints a line for each as it ends.
 func (l *laboratory) try(ctx context.Context, mutants []mutant, out io.Writer) error {
+	l.mutants = mutants
 	counts := map[verdict]int{}
 	for _, m := range mutants {
 		began := time.Now()

@@ -143,6 +143,7 @@ func TestExamine(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := double
 			test.change(&m)
+			l.sound = nil
 			got, detail, err := l.examine(t.Context(), m)
 			if err != nil || got != test.want || !strings.Contains(detail, test.detail) {
 				t.Errorf("got %s (%s, error %v), want %s with %q", got, detail, err, test.want, test.detail)
