@@ -111,7 +111,6 @@ func webhook(random *rand.Rand, id string, n int) string {
 // fillCaches posts webhooks like those of the soak until the tail that is kept in memory is full of them, and has them read with a
 // filter, so that it is unpacked too.
 func (s *soak) fillCaches() {
-	began := time.Now()
 	var senders sync.WaitGroup
 	for n := range soakSenders {
 		random := rand.New(rand.NewPCG(uint64(n), 0))
@@ -130,7 +129,6 @@ func (s *soak) fillCaches() {
 	for range 3 {
 		s.readFiltered(s.t.Context(), random, earliest())
 	}
-	s.t.Logf("the caches were filled within %v", time.Since(began))
 }
 
 // sender returns a client that posts so many webhooks a second, keeping its connection for some seconds; and among them

@@ -92,6 +92,7 @@ const (
 // A soak is one run.
 type soak struct {
 	t       testing.TB
+	began   time.Time
 	g       *gateway
 	plan    soakPlan
 	files   *files
@@ -112,6 +113,11 @@ func (s *soak) problem(kind, format string, args ...any) {
 	s.problems[kind] = append(s.problems[kind], fmt.Sprintf(format, args...))
 }
 
+// phase says how far the run is.
+func (s *soak) phase(reached string) {
+	s.t.Logf("after %.0f s: %s", time.Since(s.began).Seconds(), reached)
+}
+
 // count notes that something was done.
 func (s *soak) count(what string) {
 	s.mu.Lock()
@@ -128,15 +134,18 @@ func (s *soak) counted(what string) int {
 // runSoak runs the plan and returns what it found.
 func runSoak(t testing.TB, plan soakPlan) *soak {
 	dir := t.TempDir()
-	s := &soak{t: t, plan: plan, problems: map[string][]string{}, done: map[string]int{}, sent: newPostbox(), reader: newWitness()}
+	s := &soak{t: t, began: time.Now(), plan: plan, problems: map[string][]string{}, done: map[string]int{}, sent: newPostbox(), reader: newWitness()}
 	s.files = startFiles(t, hostile)
 	t.Setenv("GOGC", plan.collect)
 	s.g = startBinary(t, plan.bin, dir, "--export-allow-host", s.files.host)
 	s.gauge = newGauge(s.g, dir)
+	s.phase("the gateway runs")
 	s.fillCaches()
+	s.phase("the caches are full")
 	s.done = map[string]int{}
 	s.createSubscriptions()
 	idle := s.gauge.atRest(t)
+	s.phase("clients come")
 
 	began := time.Now()
 	ctx, cancel := leaving(t.Context(), plan.lasts)
@@ -145,11 +154,15 @@ func runSoak(t testing.TB, plan soakPlan) *soak {
 	second := stretch(readings, began.Add(plan.lasts/4), began.Add(plan.lasts/2))
 	last := stretch(readings, began.Add(plan.lasts*3/4), began.Add(plan.lasts))
 
+	s.phase("all clients have left")
 	s.checkHeap("while clients come and go", second, last)
 	s.settle()
 	s.checkLog()
+	s.phase("the log is checked")
 	s.checkSubscriptions()
+	s.phase("the subscriptions are checked")
 	s.checkRest(idle)
+	s.phase("the gateway is at rest")
 	s.checkLoad()
 	return s
 }
