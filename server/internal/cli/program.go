@@ -97,7 +97,7 @@ func (p *program) root() *cobra.Command {
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.serve(), p.dev(), p.tail(), p.trigger(), p.subscription(), p.deadLetter(), p.export(), p.status(), p.webhook(), p.config(), p.versionCommand())
+	root.AddCommand(p.serve(), p.dev(), p.tail(), p.trigger(), p.subscription(), p.deadLetter(), p.export(), p.store(), p.status(), p.webhook(), p.config(), p.versionCommand())
 	return root
 }
 

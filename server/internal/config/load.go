@@ -52,6 +52,12 @@ func LoadSecrets(in Input) (*Config, error) {
 	return c, nil
 }
 
+// StoreSettings are the settings that LoadStore reads.
+var StoreSettings = []string{"store", "log-level", "log-format"}
+
+// LoadStore reads StoreSettings alone, for commands that open the store instead of a gateway.
+func LoadStore(in Input) (*Config, error) { return in.load(fieldsNamed(StoreSettings...)) }
+
 // noDelimiter keeps koanf from reading names as paths.
 const noDelimiter = "\x00"
 

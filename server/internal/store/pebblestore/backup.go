@@ -2,14 +2,12 @@ package pebblestore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/store"
 )
 
@@ -90,14 +88,4 @@ func (l *Log) finishCopy(ctx context.Context, dir string) (b store.Bounds, err e
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	return c.Bounds(), c.Scrub(ctx, 0)
-}
-
-// incarnate gives the store a new incarnation, which shares everything up to now with the one it is copied from.
-func (l *Log) incarnate(head event.Sequence) error {
-	var next event.Incarnation
-	rand.Read(next.ID[:])
-	lineage := append([]event.Incarnation{}, l.identity.Lineage...)
-	lineage[len(lineage)-1].Last = head
-	l.identity.Lineage = append(lineage, next)
-	return l.db.Set([]byte{keyIdentity}, appendIdentity(nil, l.identity), pebble.Sync)
 }

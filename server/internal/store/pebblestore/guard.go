@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,6 +18,12 @@ type guardFS struct {
 }
 
 func (g guardFS) Unwrap() vfs.FS { return g.FS }
+
+// List passes over what Pebble would stumble at.
+func (g guardFS) List(dir string) ([]string, error) {
+	names, err := g.FS.List(dir)
+	return slices.DeleteFunc(names, func(name string) bool { return name == g.log.badOptions }), err
+}
 
 // vital reports whether a file is a write-ahead log of the store, whose copies in a backup aren't.
 func (g guardFS) vital(name string) bool {

@@ -14,6 +14,7 @@ const (
 	keyEvent    = 'e' // sequence → header and encoded event
 	keyFloor    = 'f' // → the newest event that retention has removed
 	keyHead     = 'h' // → what the newest batch left behind
+	keyHome     = 'o' // → the folder that the store was made in
 	keyIdentity = 'i' // → store id and lineage
 	keyMark     = 'm' // sequence, every markEvery events → the log's figures up to it
 	keyRaw      = 'r' // sequence → body as received

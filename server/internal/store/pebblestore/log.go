@@ -5,6 +5,8 @@
 // order, and only then raises the durable mark, tells the tail, and answers. All reading stops at the durable mark, for
 // Pebble itself shows a batch before its sync. Whatever else the store writes goes the same way and shares the same syncs.
 //
+// Opening never creates, deletes or writes anything in a folder that isn't empty and isn't a store that opened whole.
+//
 // It never claims a success that the disk doesn't hold. Once a sync or the write-ahead log has failed, or stored bytes
 // turn out not to be what was written, it answers only with errors, and the process must end.
 package pebblestore
@@ -32,12 +34,15 @@ type Log struct {
 	opts     Options
 	dir      string
 	db       *pebble.DB
-	lock     *pebble.Lock
-	fs       vfs.FS // as Pebble sees it
-	health   io.Closer
-	opened   time.Time
-	identity event.Identity
-	types    event.Types // of the durable events
+	lock     *lock
+	creating bool // the store isn't whole yet
+	// badOptions is a file that Pebble mustn't see.
+	badOptions string
+	fs         vfs.FS // as Pebble sees it
+	health     io.Closer
+	opened     time.Time
+	identity   event.Identity
+	types      event.Types // of the durable events
 
 	queue *queue
 	// slots has elements for each batch in flight, from being taken to being answered.

@@ -98,8 +98,10 @@ func (l *Log) load(seq event.Sequence) (header, []byte, error) {
 }
 
 // get returns a copy of a value; never nil without an error.
-func (l *Log) get(key []byte) ([]byte, error) {
-	value, closer, err := l.db.Get(key)
+func (l *Log) get(key []byte) ([]byte, error) { return getFrom(l.db, key) }
+
+func getFrom(db *pebble.DB, key []byte) ([]byte, error) {
+	value, closer, err := db.Get(key)
 	if err != nil {
 		return nil, err
 	}

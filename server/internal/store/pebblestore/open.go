@@ -2,7 +2,6 @@ package pebblestore
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +17,10 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 )
 
-// Open opens the store in a directory, and creates it if there is none. It fails with event.ErrCorrupt, naming the file, if
-// what was acknowledged isn't all there, and with event.ErrUnavailable if another process has the directory.
+// Open opens the store in a directory, and makes one in a directory that is empty or doesn't exist. In any other it creates,
+// deletes and writes nothing before it knows that all of a store is there: what is missing is an event.ErrCorrupt that names
+// it, and so is anything acknowledged that can't be read. A copy of a store is refused too, until Adopt makes it a store of its
+// own. It fails with event.ErrUnavailable if another process has the directory.
 func Open(dir string, o Options) (*Log, error) {
 	o = o.withDefaults()
 	l := &Log{
@@ -50,8 +51,12 @@ func (l *Log) open() error {
 		return errors.Join(err, l.health.Close())
 	}
 	err := l.takeUp()
-	if err == nil && l.opts.incarnate {
+	switch {
+	case err != nil:
+	case l.opts.incarnate:
 		err = l.incarnate(event.Sequence(l.durable.Load()))
+	default:
+		err = l.rememberHome()
 	}
 	if err == nil {
 		l.waterline, err = openWaterline(l.opts.FS, l.dir, ownIncarnation(l.identity))
@@ -78,32 +83,26 @@ func absolute(disk vfs.FS, dir string) string {
 	return dir
 }
 
-// openDB locks the directory and opens the database in it.
-func (l *Log) openDB() error {
-	if err := l.fs.MkdirAll(l.dir, 0o700); err != nil {
-		return err
+// openDB opens the database: one that is whole, or a new one.
+func (l *Log) openDB() (err error) {
+	if err := l.look(); err != nil {
+		return l.asCorrupt(err)
 	}
-	lock, err := pebble.LockDirectory(l.dir, l.fs)
+	l.db, err = l.openPebble(l.opts, func(p *pebble.Options) { p.ErrorIfNotExists = !l.creating })
 	if err != nil {
-		return fmt.Errorf("%w: another process has it open (%v)", event.ErrUnavailable, err)
-	}
-	l.lock = lock
-	if err = l.checkLogs(); err == nil {
-		l.db, err = l.openPebble(false)
-	}
-	if err != nil {
-		return errors.Join(l.asCorrupt(err), lock.Close())
+		return errors.Join(l.asCorrupt(err), l.lock.Close())
 	}
 	return nil
 }
 
-func (l *Log) openPebble(readOnly bool) (*pebble.DB, error) {
-	p := l.opts.pebble()
+// openPebble opens the database with the options as changed.
+func (l *Log) openPebble(o Options, change func(*pebble.Options)) (*pebble.DB, error) {
+	p := o.pebble()
 	p.FS = l.fs
-	p.Lock = l.lock
-	p.ReadOnly = readOnly
+	p.Lock = l.lock.file
 	p.Logger = logger{l}
 	p.EventListener = l.listener()
+	change(p)
 	db, err := pebble.Open(l.dir, p)
 	if err != nil {
 		return nil, openError(err)
@@ -130,64 +129,19 @@ func openError(err error) error {
 
 // takeUp reads what the store knows of itself, or writes it into a new one.
 func (l *Log) takeUp() error {
-	version, err := l.get([]byte{keyVersion})
-	if errors.Is(err, pebble.ErrNotFound) {
-		return l.create()
-	}
-	if err != nil {
-		return err
-	}
-	r := reader{version}
-	if v := r.varint(); v > layoutVersion {
-		return fmt.Errorf("it was written by a newer gateway: its layout is %d, and this gateway knows up to %d; the newer one must open it", v, layoutVersion)
-	}
-	return l.restore()
-}
-
-// create makes a new store.
-func (l *Log) create() error {
-	if err := l.mustBeEmpty(); err != nil {
-		return err
-	}
-	id := event.Identity{Lineage: []event.Incarnation{{}}}
-	rand.Read(id.Store[:])
-	rand.Read(id.Lineage[0].ID[:])
-	b := l.db.NewBatch()
-	defer b.Close()
-	h := head{totals: noTotals}
-	for _, kv := range []struct {
-		key   byte
-		value []byte
-	}{
-		{keyHead, h.append(nil)},
-		{keyVersion, []byte{layoutVersion}},
-		{keyIdentity, appendIdentity(nil, id)},
-	} {
-		if err := b.Set([]byte{kv.key}, kv.value, nil); err != nil {
-			return err
+	err := checkVersion(l.db)
+	if l.creating {
+		if errors.Is(err, errNoRecords) {
+			err = l.create()
+		}
+		if err == nil {
+			err = l.finishCreating()
 		}
 	}
-	if err := l.db.Apply(b, pebble.Sync); err != nil {
-		return err
-	}
-	// Pebble began its first log before it knew the format, without synced offsets. A flush makes it begin another.
-	if err := l.db.Flush(); err != nil {
-		return err
-	}
-	return l.restore()
-}
-
-// mustBeEmpty refuses a database of something else.
-func (l *Log) mustBeEmpty() error {
-	iter, err := l.db.NewIter(nil)
 	if err != nil {
 		return err
 	}
-	defer iter.Close()
-	if iter.First() {
-		return errors.New("the directory holds another program's database")
-	}
-	return iter.Error()
+	return l.restore()
 }
 
 // ownIncarnation is the last of a lineage, which is never empty.
@@ -226,13 +180,17 @@ func (l *Log) storedHead() (head, error) {
 	return decodeHead(value)
 }
 
-func (l *Log) restoreIdentity() error {
-	value, err := l.get([]byte{keyIdentity})
-	if err != nil {
-		return fmt.Errorf("%w: it has no identity: %w", event.ErrCorrupt, err)
-	}
-	l.identity, err = decodeIdentity(value)
+func (l *Log) restoreIdentity() (err error) {
+	l.identity, err = identityIn(l.db)
 	return err
+}
+
+func identityIn(db *pebble.DB) (event.Identity, error) {
+	value, err := getFrom(db, []byte{keyIdentity})
+	if err != nil {
+		return event.Identity{}, fmt.Errorf("%w: it has no identity: %w", event.ErrCorrupt, err)
+	}
+	return decodeIdentity(value)
 }
 
 func (l *Log) restoreTypes() error {

@@ -47,6 +47,8 @@ type Options struct {
 	patience time.Duration
 	// incarnate makes the store an incarnation of its own.
 	incarnate bool
+	// existing keeps a new store from being made.
+	existing bool
 	// still keeps Pebble from merging tables.
 	still bool
 }

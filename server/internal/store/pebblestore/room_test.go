@@ -109,7 +109,7 @@ func TestOpenOnFullDisk(t *testing.T) {
 	fs := &fullFS{FS: mem}
 	l, g := mustOpen(t, "store", small(fs)), newWitness()
 	appendMany(t, l, g, 0, 3*markEvery)
-	left := mem.cut(0, nil) // as kill -9 leaves it: with a write-ahead log to be replayed
+	left := mem.cut(100, nil) // as kill -9 leaves it: with a write-ahead log to be replayed
 	mustClose(t, l)
 
 	fs = &fullFS{FS: left}

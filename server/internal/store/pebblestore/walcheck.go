@@ -1,12 +1,10 @@
 package pebblestore
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/wal"
 
@@ -26,6 +24,7 @@ type walSpan struct {
 	first, last uint64 // the batches that replay will find; zero if there are none
 	end         int    // where they end, in bytes
 	durable     uint64 // the newest batch that was durable, as told by what stands behind that end
+	torn        bool   // a batch begins at that end, or before it, and isn't all there
 }
 
 // A walCheck is what the logs of a directory hold, from the oldest to the newest.
@@ -49,7 +48,7 @@ func readLogs(fs vfs.FS, dir string) (*walCheck, error) {
 			}
 			l := walFile{data: w.buf, num: uint32(log.Num)}
 			s := walSpan{path: path}
-			s.first, s.last, s.end = l.prefix()
+			s.first, s.last, s.end, s.torn = l.prefix()
 			s.durable = l.durableAfter(s.end)
 			w.spans = append(w.spans, s)
 		}
@@ -94,45 +93,4 @@ func (w *walCheck) check(dir string, tables, durable uint64) error {
 // lostBatches is the error for a store that lacks batches that were once durable in it.
 func lostBatches(where string, have, durable uint64) error {
 	return fmt.Errorf("%w: %s: batches %d to %d were durable and are lost; restore a backup", event.ErrCorrupt, where, have+1, durable)
-}
-
-// checkLogs finds out before anything is changed whether something that was durable is missing.
-func (l *Log) checkLogs() error {
-	w, err := readLogs(l.fs, l.dir)
-	if err != nil {
-		return err
-	}
-	line, err := readWaterline(l.fs, l.dir)
-	if err != nil {
-		return err
-	}
-	if w.check(l.dir, line.tables, line.durable) == nil {
-		return nil
-	}
-	// What the waterline says may be old, or of another incarnation: the tables themselves must tell.
-	tables, own, err := l.peek()
-	switch {
-	case errors.Is(err, pebble.ErrDBDoesNotExist), errors.Is(err, pebble.ErrNotFound):
-		// There is nothing, not even what the store knows of itself.
-		return w.check(l.dir, 0, line.durable)
-	case err != nil:
-		return err
-	case own != line.incarnation:
-		line.durable = 0
-	}
-	return w.check(l.dir, tables, line.durable)
-}
-
-// peek opens the database without changing it. It returns the newest batch in the tables, and the store's own incarnation.
-func (l *Log) peek() (tables uint64, own [4]byte, err error) {
-	l.db, err = l.openPebble(true)
-	if err != nil {
-		return 0, own, err
-	}
-	defer func() { err = errors.Join(err, l.db.Close()) }()
-	if err := l.restoreIdentity(); err != nil {
-		return 0, own, err
-	}
-	h, err := tablesHead(l.db)
-	return h.commit, ownIncarnation(l.identity), err
 }

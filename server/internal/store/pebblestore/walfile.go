@@ -74,8 +74,9 @@ func (l *walFile) next(at int) int {
 	return at
 }
 
-// prefix reads batches as long as they are whole. It returns the first and last that have a head record, and where it stopped.
-func (l *walFile) prefix() (first, last uint64, stopped int) {
+// prefix reads batches as long as they are whole. It returns the first and last that have a head record, and where it stopped,
+// and whether that is within a batch.
+func (l *walFile) prefix() (first, last uint64, stopped int, within bool) {
 	var begun []byte // the front of a batch that isn't complete yet
 	for at := l.next(0); ; at = l.next(at) {
 		c, ok := walChunk{}, false
@@ -83,7 +84,7 @@ func (l *walFile) prefix() (first, last uint64, stopped int) {
 			c, ok = l.chunk(at)
 		}
 		if starts := c.part == walFull || c.part == walFirst; !ok || starts != (begun == nil) {
-			return first, last, at
+			return first, last, at, begun != nil || l.begins(at)
 		}
 		begun = append(begun, c.payload[:min(len(c.payload), headEnd-min(len(begun), headEnd))]...)
 		if c.part == walFull || c.part == walLast {
@@ -99,6 +100,16 @@ func (l *walFile) prefix() (first, last uint64, stopped int) {
 		}
 		at = c.end
 	}
+}
+
+// begins reports whether a chunk of this log begins at a place, however little of it is there or sound. Otherwise there is
+// nothing, or what an older log has left in a file that is used again.
+func (l *walFile) begins(at int) bool {
+	rest := l.data[min(at, len(l.data)):]
+	if len(rest) < walHeader {
+		return len(bytes.Trim(rest, "\x00")) > 0
+	}
+	return rest[6] >= walMinKind && rest[6] <= walMaxKind && binary.LittleEndian.Uint32(rest[7:]) == l.num
 }
 
 // durableAfter returns the newest batch that any whole chunk after a place knows to have been durable.

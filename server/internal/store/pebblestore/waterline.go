@@ -53,19 +53,19 @@ func (w *waterline) write(durable uint64) {
 
 func (w *waterline) close() error { return w.file.Close() }
 
-// readWaterline returns what the file says; zero if there is none, or a power cut has left it in pieces.
-func readWaterline(filesystem vfs.FS, dir string) (level waterlevel, err error) {
+// readWaterline returns what the file says; it tells nothing if it isn't there, or a power cut has left it in pieces.
+func readWaterline(filesystem vfs.FS, dir string) (level waterlevel, tells bool, err error) {
 	b, err := readFile(filesystem, filesystem.PathJoin(dir, waterlineFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return level, nil
+		return level, false, nil
 	}
 	if err != nil {
-		return level, fmt.Errorf("reading %s: %w", waterlineFile, err)
+		return level, false, fmt.Errorf("reading %s: %w", waterlineFile, err)
 	}
 	if len(b) != waterlineLen || crc32.Checksum(b[:waterlineLen-4], walTable) != binary.BigEndian.Uint32(b[waterlineLen-4:]) {
-		return level, nil
+		return level, false, nil
 	}
-	return waterlevel{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), [4]byte(b[16:20])}, nil
+	return waterlevel{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), [4]byte(b[16:20])}, true, nil
 }
 
 func readFile(fs vfs.FS, path string) ([]byte, error) {
