@@ -3,6 +3,7 @@ package event_test
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +59,20 @@ func TestCursorIsRefusedWhereItDoesNotBelong(t *testing.T) {
 	for _, c := range cases {
 		if _, err := identity.Position(c.cursor, 300); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// TestMangledCursorsAreRefused: a cursor of which one character is another names no position, whichever it is.
+func TestMangledCursorsAreRefused(t *testing.T) {
+	good := []byte(identity.Cursor(7))
+	for i, c := range good {
+		mangled := slices.Clone(good)
+		if mangled[i] = 'x'; c == 'x' {
+			mangled[i] = 'y'
+		}
+		if s, err := identity.Position(string(mangled), 1<<62); !errors.Is(err, event.ErrInvalidCursor) {
+			t.Errorf("%s instead of %s: %d, %v", mangled, good, s, err)
 		}
 	}
 }

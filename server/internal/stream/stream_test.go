@@ -334,6 +334,7 @@ func readAll(h *house, reader, total int) error {
 	for next <= total {
 		req := h.request(pos)
 		req.MaxDeliveries = 1 + reader*37
+		req.IncludeRaw = reader%2 == 1 // the others get stretches of segments at once
 		err := h.streams.Cursor(context.Background(), req, func(f *stream.Frame) error {
 			m := decode(h.t, f)
 			for _, d := range m.GetDeliveries() {
