@@ -21,8 +21,12 @@ import (
 )
 
 func (g *gateway) openObserve() error {
-	g.logger = observe.NewLogger(g.options.Stderr, g.config.LogLevel, string(g.config.LogFormat))
+	format := string(g.config.LogFormat)
+	out := observe.NewLogWriter(g.options.Stderr, format)
+	g.closing.push(out)
+	g.logger = observe.NewLogger(out, g.config.LogLevel, format)
 	g.metrics = observe.NewMetrics()
+	g.metrics.ObserveLogLines(out.Lost)
 	return nil
 }
 

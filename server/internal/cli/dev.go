@@ -32,6 +32,8 @@ func (p *program) dev() *cobra.Command {
 	config.AddFlags(c.Flags())
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		outlivePipes()
+		p.stdout, p.stderr = unheard{p.stdout}, unheard{p.stderr}
 		d := &devRun{program: p, output: *output}
 		folder, err := os.MkdirTemp("", "straw-dev-")
 		if err != nil {

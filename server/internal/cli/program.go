@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -76,13 +77,28 @@ func (p *program) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	code := p.exitCode(ctx, err)
 	if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, errTerminated) && !errors.Is(err, errSaid) {
-		fmt.Fprintf(p.stderr, "straw: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nstraw: "))
+		p.sayLast(fmt.Sprintf("straw: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nstraw: ")))
 	}
 	if code == exitUsage && !p.began {
 		fmt.Fprintf(p.stderr, "Run `straw help` for the commands and `straw COMMAND --help` for one.\n")
 	}
 	return code
 }
+
+// sayLast says why the program ends, to whoever reads that within a few seconds.
+func (p *program) sayLast(text string) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		_, _ = io.WriteString(p.stderr, text) // there is nobody else to tell
+	}()
+	select {
+	case <-said:
+	case <-time.After(lastPatience):
+	}
+}
+
+const lastPatience = 2 * time.Second
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{

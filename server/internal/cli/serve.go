@@ -19,6 +19,7 @@ func (p *program) serve() *cobra.Command {
 	}
 	config.AddFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		outlivePipes()
 		settings, err := p.settings(config.Input{Flags: c.Flags()})
 		if err != nil {
 			return err

@@ -125,6 +125,14 @@ func (m *Metrics) begin() {
 	}
 }
 
+// ObserveLogLines adds how many lines of the log were lost, read at each scrape. Call it once.
+func (m *Metrics) ObserveLogLines(lost func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "straw_log_lines_lost_total",
+		Help: "Lines of the gateway's log that were lost, for its reader was gone or didn't take them.",
+	}, func() float64 { return float64(lost()) }))
+}
+
 // latencies are buckets from 0.1 ms to 13 s.
 func latencies() []float64 { return prometheus.ExponentialBuckets(0.0001, 2, 18) }
 
