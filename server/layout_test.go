@@ -23,7 +23,7 @@ const module = "github.com/straw-gateway/straw/"
 // belongs to the nearest one above it that is (rest/docs to rest), and within one such household imports are free.
 var floors = [][]string{
 	{"server/internal/event"},
-	{"server/internal/signature", "server/internal/convert", "server/internal/filter", "server/internal/hostname", "server/internal/store", "server/internal/blob"},
+	{"server/internal/listen", "server/internal/signature", "server/internal/convert", "server/internal/filter", "server/internal/hostname", "server/internal/store", "server/internal/blob"},
 	{
 		"server/internal/store/storetest", "server/internal/store/pebblestore", "server/internal/store/natsstore",
 		"server/internal/blob/blobtest", "server/internal/blob/fileblob", "server/internal/blob/s3blob",

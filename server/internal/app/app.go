@@ -27,6 +27,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/ingest"
 	"github.com/straw-gateway/straw/server/internal/juicebox"
+	"github.com/straw-gateway/straw/server/internal/listen"
 	"github.com/straw-gateway/straw/server/internal/observe"
 	"github.com/straw-gateway/straw/server/internal/rpc"
 	"github.com/straw-gateway/straw/server/internal/signature"
@@ -53,6 +54,8 @@ type Options struct {
 	Version string
 	// Stderr takes the log.
 	Stderr io.Writer
+	// CountLoopback counts connections from loopback addresses against an address's share, as those from elsewhere. Tests set it.
+	CountLoopback bool
 	// Ready is called once, when every listener accepts; nil for nobody.
 	Ready func(Addrs)
 }
@@ -78,6 +81,7 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 		open func() error
 	}{
 		{"log and metrics", g.openObserve},
+		{"limits", g.openLimits},
 		{"webhook secrets", g.openSecrets},
 		{"store", g.openStore},
 		{"export files", g.openExports},
@@ -117,6 +121,8 @@ type gateway struct {
 
 	logger        *slog.Logger
 	metrics       *observe.Metrics
+	limits        limits
+	peers         listen.Peers
 	secrets       *signature.Set
 	hub           *fanout.Hub
 	log           *pebblestore.Log
@@ -132,7 +138,7 @@ type gateway struct {
 	webhook  *ingest.Server
 	draining atomic.Bool
 
-	webhookListener, grpcListener, httpListener net.Listener
+	webhookListener, grpcListener, httpListener *listen.Listener
 }
 
 // run serves until the context ends or a part fails; then it drains.
@@ -171,9 +177,9 @@ func (g *gateway) run(ctx context.Context, end func()) error {
 
 func (g *gateway) announce() {
 	addrs := Addrs{Webhook: g.webhookListener.Addr().String(), GRPC: g.grpcListener.Addr().String(), HTTP: g.httpListener.Addr().String()}
-	g.logger.Info("listening for webhooks", "listener", "webhook", "addr", addrs.Webhook)
-	g.logger.Info("serving gRPC", "listener", "grpc", "addr", addrs.GRPC)
-	g.logger.Info("serving HTTP", "listener", "http", "addr", addrs.HTTP)
+	g.logger.Info("listening for webhooks", "listener", webhookListener, "addr", addrs.Webhook)
+	g.logger.Info("serving gRPC", "listener", grpcListener, "addr", addrs.GRPC)
+	g.logger.Info("serving HTTP", "listener", httpListener, "addr", addrs.HTTP)
 	if g.options.Ready != nil {
 		g.options.Ready(addrs)
 	}
@@ -199,10 +205,10 @@ func (g *gateway) drain() {
 	defer cancel()
 	g.draining.Store(true)
 	g.api.NotServing()
-	g.closeHTTP(ctx, "webhook", g.webhook)
+	g.closeHTTP(ctx, webhookListener, g.webhook)
 	g.streams.Drain(stream.GoingAway{RetryDelay: time.Second, Reason: "the gateway is shutting down"})
 	var ports sync.WaitGroup
-	ports.Go(func() { g.closeHTTP(ctx, "http", g.rest) })
+	ports.Go(func() { g.closeHTTP(ctx, httpListener, g.rest) })
 	ports.Go(func() { g.closeGRPC(ctx) })
 	ports.Wait()
 	g.closeInProcess()

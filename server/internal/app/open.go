@@ -12,6 +12,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/ingest"
 	"github.com/straw-gateway/straw/server/internal/juicebox"
+	"github.com/straw-gateway/straw/server/internal/listen"
 	"github.com/straw-gateway/straw/server/internal/observe"
 	"github.com/straw-gateway/straw/server/internal/rest"
 	"github.com/straw-gateway/straw/server/internal/rpc"
@@ -43,6 +44,7 @@ func (g *gateway) openStore() error {
 	}
 	g.log, err = pebblestore.Open(g.config.Store.Dir, pebblestore.Options{
 		Tail: g.hub, Observer: g.metrics, Logger: g.logger, Retention: retention, Ending: g.ending,
+		MaxOpenFiles: g.limits.tables,
 	})
 	if err != nil {
 		return err
@@ -93,7 +95,7 @@ func (g *gateway) openAPI() (err error) {
 		}),
 		RegisterHosts: registerHosts, Version: g.options.Version, Logger: g.logger,
 	})
-	g.grpcListener, err = g.listen("grpc-addr", g.config.GRPCAddr)
+	g.grpcListener, err = g.listen(grpcListener, "grpc-addr", g.config.GRPCAddr, g.limits.grpc, false)
 	return err
 }
 
@@ -110,7 +112,8 @@ func (g *gateway) openHTTP() error {
 	}
 	g.rest = rest.NewServer(handler)
 	g.rest.ErrorLog = slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn)
-	g.httpListener, err = g.listen("http-addr", g.config.HTTPAddr)
+	listen.Attach(g.rest)
+	g.httpListener, err = g.listen(httpListener, "http-addr", g.config.HTTPAddr, g.limits.http, true)
 	return err
 }
 
@@ -124,17 +127,7 @@ func (g *gateway) httpHosts() (hostname.Set, error) {
 }
 
 func (g *gateway) openWebhook() (err error) {
-	g.webhook = ingest.NewServer(ingest.Options{Secrets: g.secrets, Log: g.log, Observer: g.metrics, Logger: g.logger})
-	g.webhookListener, err = g.listen("webhook-addr", g.config.WebhookAddr)
+	g.webhook = ingest.NewServer(ingest.Options{Secrets: g.secrets, Log: g.log, Observer: g.metrics, Logger: g.logger, Peers: g.peers})
+	g.webhookListener, err = g.listen(webhookListener, "webhook-addr", g.config.WebhookAddr, g.limits.webhook, true)
 	return err
-}
-
-// listen opens a listener; the error names the flag to change.
-func (g *gateway) listen(flag, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --%s, or port 0 for any free one", addr, err, flag)
-	}
-	g.closing.push(l)
-	return l, nil
 }

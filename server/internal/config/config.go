@@ -35,6 +35,10 @@ type Config struct {
 	RetentionHardAge   time.Duration `flag:"retention-hard-age" env:"STRAW_RETENTION_HARD_AGE" default:"90d" kind:"duration" help:"How long events are kept that a durable subscription still owes. By default not less than retention-age."`
 	RetentionHardBytes Size          `flag:"retention-hard-bytes" env:"STRAW_RETENTION_HARD_BYTES" default:"80%" kind:"size" help:"How much space events may take that a durable subscription still owes."`
 
+	MaxConnections           Count    `flag:"max-connections" env:"STRAW_MAX_CONNECTIONS" default:"auto" kind:"number" help:"How many connections each listener has at most. auto is computed from how many files the process may have open, of which the store gets its part first. On the webhook and HTTP ports the connection that has waited longest makes room for a new one."`
+	MaxConnectionsPerAddress Count    `flag:"max-connections-per-address" env:"STRAW_MAX_CONNECTIONS_PER_ADDRESS" default:"auto" kind:"number" help:"How many of them may come from one IP address, or one /64 of IPv6. auto is a quarter of the listener's. Loopback addresses and trusted proxies are exempt."`
+	TrustedProxies           Prefixes `flag:"trusted-proxy" env:"STRAW_TRUSTED_PROXY" kind:"IP|CIDR" help:"An address, or a network of addresses, of proxies that connect for many senders or subscribers. They are exempt from an address's share of connections and of memory, never from the whole."`
+
 	LogLevel  slog.Level `flag:"log-level" env:"STRAW_LOG_LEVEL" default:"info" kind:"debug|info|warn|error" help:"What is logged, on standard error."`
 	LogFormat LogFormat  `flag:"log-format" env:"STRAW_LOG_FORMAT" default:"text" kind:"text|json" help:"How it is written."`
 

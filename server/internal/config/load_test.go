@@ -13,24 +13,27 @@ import (
 
 // samples has, for each setting, what it is set to from each place in turn; no two alike.
 var samples = map[string][3]string{
-	"webhook-addr":         {":1", ":2", ":3"},
-	"grpc-addr":            {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:4"},
-	"http-addr":            {"127.0.0.2:1", "127.0.0.2:2", "127.0.0.2:3"},
-	"webhook-secret":       {"the-first-secret-of-all", "the-second-secret-of-all", "the-third-secret-of-all"},
-	"webhook-secrets-file": {"SECRETS1", "SECRETS2", "SECRETS3"}, // of files that the test makes
-	"store":                {"pebble:a", "pebble:b", "pebble:c"},
-	"blobs":                {"file:a", "s3://bucket?endpoint=minio%3A9000", "s3://bucket?region=eu-1"},
-	"http-host":            {"a.example", "b.example:8443", "c.example"},
-	"allow-register-host":  {"d.example", "e.example:8443", "f.example"},
-	"export-allow-host":    {"a.example", "b.example:8443", "[::1]:9000"},
-	"juicebox-api-key":     {"key1", "key2", "key3"},
-	"juicebox-api-url":     {"https://a.example", "http://127.0.0.1:1", "http://localhost:2"},
-	"retention-age":        {"10d", "12h", "unlimited"},
-	"retention-bytes":      {"10GiB", "25%", "1500MB"},
-	"retention-hard-age":   {"100d", "90d12h0m0s", "unlimited"},
-	"retention-hard-bytes": {"64TiB", "90.5%", "unlimited"},
-	"log-level":            {"debug", "warn", "error"},
-	"log-format":           {"json", "text", "json"},
+	"webhook-addr":                {":1", ":2", ":3"},
+	"grpc-addr":                   {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:4"},
+	"http-addr":                   {"127.0.0.2:1", "127.0.0.2:2", "127.0.0.2:3"},
+	"webhook-secret":              {"the-first-secret-of-all", "the-second-secret-of-all", "the-third-secret-of-all"},
+	"webhook-secrets-file":        {"SECRETS1", "SECRETS2", "SECRETS3"}, // of files that the test makes
+	"store":                       {"pebble:a", "pebble:b", "pebble:c"},
+	"blobs":                       {"file:a", "s3://bucket?endpoint=minio%3A9000", "s3://bucket?region=eu-1"},
+	"http-host":                   {"a.example", "b.example:8443", "c.example"},
+	"allow-register-host":         {"d.example", "e.example:8443", "f.example"},
+	"export-allow-host":           {"a.example", "b.example:8443", "[::1]:9000"},
+	"juicebox-api-key":            {"key1", "key2", "key3"},
+	"juicebox-api-url":            {"https://a.example", "http://127.0.0.1:1", "http://localhost:2"},
+	"retention-age":               {"10d", "12h", "unlimited"},
+	"retention-bytes":             {"10GiB", "25%", "1500MB"},
+	"retention-hard-age":          {"100d", "90d12h0m0s", "unlimited"},
+	"retention-hard-bytes":        {"64TiB", "90.5%", "unlimited"},
+	"log-level":                   {"debug", "warn", "error"},
+	"log-format":                  {"json", "text", "json"},
+	"max-connections":             {"100", "2000", "auto"},
+	"max-connections-per-address": {"7", "auto", "1000000"},
+	"trusted-proxy":               {"10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"},
 }
 
 func input(t *testing.T, args, environ []string) Input {

@@ -27,6 +27,8 @@ func set(v reflect.Value, texts []string) error {
 			*p = append(*p, Secret{text})
 		}
 		return nil
+	case *Prefixes:
+		return p.set(texts)
 	}
 	if len(texts) != 1 {
 		return fmt.Errorf("takes one value and was given %d", len(texts))
@@ -63,6 +65,12 @@ func render(v reflect.Value) []string {
 			all = append(all, s.String())
 		}
 		return all
+	case Prefixes:
+		var all []string
+		for _, prefix := range x {
+			all = append(all, prefix.String())
+		}
+		return all
 	case time.Duration:
 		text = formatDuration(x)
 	case slog.Level:
@@ -93,6 +101,38 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 		return errors.New("is neither text nor json")
 	}
 	*f = LogFormat(text)
+	return nil
+}
+
+// A Count is how many of something there may be. The zero value leaves it to the gateway.
+type Count int
+
+// auto is how a Count is written that the gateway computes.
+const auto = "auto"
+
+// maxCount is more than any process can have of anything that is counted.
+const maxCount = 1 << 30
+
+// String returns a text that UnmarshalText takes.
+func (c Count) String() string {
+	if c == 0 {
+		return auto
+	}
+	return strconv.Itoa(int(c))
+}
+
+// UnmarshalText reads a number or `auto`.
+func (c *Count) UnmarshalText(b []byte) error {
+	text := string(b)
+	if text == auto {
+		*c = 0
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxCount {
+		return fmt.Errorf("isn't a number from 1 to %d, or auto", maxCount)
+	}
+	*c = Count(n)
 	return nil
 }
 

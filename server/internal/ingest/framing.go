@@ -5,6 +5,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+
+	"github.com/straw-gateway/straw/server/internal/listen"
 )
 
 // A request with both a Content-Length and chunks is how one request is smuggled inside another past a proxy that reads the
@@ -24,15 +26,16 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c}, nil
+	return &conn{Conn: c, limited: listen.Of(c)}, nil
 }
 
 // A conn records the head of the request that is being read. Its fields belong to whichever goroutine net/http lets read; the
 // handler looks at them before it reads the body, and connState between requests, when nobody reads.
 type conn struct {
 	net.Conn
-	head []byte
-	full bool // nothing more needs recording
+	limited *listen.Conn // under Conn; nil on a listener without limits
+	head    []byte
+	full    bool // nothing more needs recording
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -76,10 +79,25 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 }
 
 // connState forgets a request's head once it is answered and net/http has stopped reading, and before it reads the next.
-func connState(c net.Conn, s http.ConnState) {
-	if c, ok := c.(*conn); ok && s == http.StateIdle {
+func connState(nc net.Conn, s http.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	if s == http.StateIdle {
 		c.forget()
 	}
+	if c.limited != nil {
+		listen.ConnState(c.limited, s)
+	}
+}
+
+// limitedConn is the connection of a request as its listener knows it; nil on a listener without limits.
+func limitedConn(r *http.Request) *listen.Conn {
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		return c.limited
+	}
+	return nil
 }
 
 // ambiguous reports whether a chunked request has a Content-Length too. It also says so where it can't know, because the

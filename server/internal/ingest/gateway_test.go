@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -140,6 +141,13 @@ func (o *outcomes) nth(t *testing.T, n int) string {
 		return true
 	})
 	return got
+}
+
+// has reports whether an outcome was told.
+func (o *outcomes) has(outcome string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Contains(o.all, outcome)
 }
 
 // stored counts the events that were stored.

@@ -18,13 +18,13 @@ const answerReserve = time.Second
 
 type handler struct {
 	Options
-	memory   budget
+	memory   *budget
 	refusals throttle // of log lines about signatures
 	failures throttle // of log lines about the store
 }
 
 func newHandler(o Options) *handler {
-	return &handler{Options: o, memory: budget{limit: o.MaxMemory}}
+	return &handler{Options: o, memory: newBudget(o.MaxMemory)}
 }
 
 // A result is what became of a request, and what to answer.
@@ -65,13 +65,21 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, start time.Tim
 	case r.ContentLength < 0 && ambiguous(r):
 		return result{outcome: BadRequest, answer: badFraming}
 	}
-	body, err := h.memory.read(w, r)
-	defer h.memory.release(body)
+	in := incoming{handler: h, w: w, r: r}
+	body, err := in.read()
+	defer in.release()
 	if err != nil {
 		return h.unread(err)
 	}
+	conn := limitedConn(r)
+	if conn != nil {
+		conn.Busy() // all of it is here
+	}
 	if _, err := h.Secrets.Verify(r.Header[signature.Header], body); err != nil {
 		return h.unauthorized(r, err)
+	}
+	if conn != nil {
+		conn.Prove()
 	}
 	received := time.Now()
 	draft := convert.Convert(body, convert.Request{ReceiveTime: received, Traceparent: only(r.Header["Traceparent"])})

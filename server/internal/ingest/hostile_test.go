@@ -1,14 +1,19 @@
 package ingest_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/listen"
 )
 
 // A length is believed before any of the body has come.
@@ -210,35 +215,132 @@ func TestLargeHeaders(t *testing.T) {
 	}
 }
 
-// Bodies that are still coming in take from a bounded memory; when it is used up others are told to come back.
+// Large bodies that are still coming in take from a bounded memory. When it is used up another is told to come back, until the
+// one that has been coming longest gives way. Small ones are not concerned.
 func TestMemoryIsBounded(t *testing.T) {
-	g := open(t, ingest.Options{MaxMemory: 50_000})
+	g := open(t, ingest.Options{MaxMemory: 50_000, MinRate: 1})
 	large := strings.Replace(webhook("evt_large"), "SENSITIVE", strings.Repeat("x", 30_000), 1)
 	other := strings.Replace(webhook("evt_other"), "SENSITIVE", strings.Repeat("x", 30_000), 1)
-	text := signed(large, "Expect: 100-continue")
-	slow := g.dial().send(text[:len(text)-len(large)])
-	if got := slow.reply(); got.status != 100 { // sent once there is room for the body
-		t.Fatal(got.status)
-	}
-	if got := g.exchange(signed(other)); got.status != 503 || got.header.Get("Retry-After") != "1" {
-		t.Errorf("with the memory used up: %d %s", got.status, got.raw)
-	}
-	if got := g.exchange(signed(webhook("evt_small"))); got.status != 200 {
-		t.Errorf("one for which there is room is answered %d", got.status)
-	}
-	if got := slow.send(large).reply(); got.status != 200 {
-		t.Errorf("the slow one is answered %d", got.status)
-	}
-	if got := g.exchange(signed(other)); got.status != 200 {
-		t.Errorf("with the memory free again: %d", got.status)
+	text := signed(large)
+	slow := g.dial().send(text[:len(text)-1])
+	eventually(t, "the slow one gives way", func() bool {
+		if got := g.exchange(signed(webhook("evt_small"))); got.status != 200 {
+			t.Errorf("a small one is answered %d", got.status)
+		}
+		got := g.exchange(signed(other))
+		if got.status != 200 && (got.status != 503 || got.header.Get("Retry-After") != "1") {
+			t.Errorf("another is answered %d %s", got.status, got.raw)
+		}
+		return g.seen.has(string(ingest.BadRequest))
+	})
+	if got := slow.reply(); got.status != 408 || got.header.Get("Connection") != "close" {
+		t.Errorf("the slow one is answered %d %s", got.status, got.raw)
 	}
 	for range 20 { // refused ones give back what they took
 		if got := g.exchange(request(other, fmt.Sprint("Content-Length: ", len(other)))); got.status != 401 {
 			t.Fatalf("unsigned: %d", got.status)
 		}
 	}
+	if got := g.exchange(signed(strings.Replace(large, "xx", strings.Repeat("x", 50_000), 1))); got.status != 503 {
+		t.Errorf("one that is larger than the memory is answered %d", got.status)
+	}
 	if !strings.Contains(g.logged.String(), "set aside") {
 		t.Errorf("the log doesn't tell:\n%s", g.logged)
+	}
+}
+
+// A large body that stops is ended long before all reading has to; one that keeps coming isn't, however long it takes, and
+// nor is a small one that stops.
+func TestMinimumRate(t *testing.T) {
+	const rate = 128 << 10 // a quarter of a second for each piece
+	g := open(t, ingest.Options{MinRate: rate})
+	large := strings.Replace(webhook("evt_large"), "SENSITIVE", strings.Repeat("x", 300_000), 1)
+	text := signed(large)
+	small := g.dial().send(signed(webhook("evt_small"))[:200])
+	start := time.Now()
+	stalled := g.dial().send(text[:len(text)-1])
+	if got := stalled.reply(); got.status != 408 || got.header.Get("Connection") != "close" {
+		t.Errorf("one that stops is answered %d %s", got.status, got.raw)
+	}
+	stalled.closed()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it was let be for %v", took)
+	}
+	steady := g.dial()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for start = time.Now(); len(text) > 0; <-tick.C {
+		n := min(10_000, len(text)) // four times as fast as it must be
+		steady.send(text[:n])
+		text = text[n:]
+	}
+	if got := steady.reply(); got.status != 200 {
+		t.Errorf("one that keeps coming, for %v, is answered %d", time.Since(start), got.status)
+	}
+	if got := small.send(signed(webhook("evt_small"))[200:]).reply(); got.status != 200 {
+		t.Errorf("a small one that stopped for a while is answered %d", got.status)
+	}
+}
+
+// from connects from another address of this machine.
+func (g *gateway) from(address string) *wire {
+	g.t.Helper()
+	c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: patience}).Dial("tcp", g.addr)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		g.t.Fatal(err)
+	}
+	return &wire{c.(*net.TCPConn), g.t, bufio.NewReader(c)}
+}
+
+// Senders who know no secret hold connections open with bodies that don't end, and hold as much memory as they get. The real
+// sender's webhooks, small and large, all get in meanwhile.
+func TestSendersWithoutASecretKeepNobodyOut(t *testing.T) {
+	claim := request("{", "Content-Length: 1000000", "x-juicebox-signature: 00")
+	for name, attack := range map[string]struct {
+		connections, addresses int
+		text                   string
+	}{
+		"a byte of a claimed megabyte": {2100, 7, claim},
+		"a byte, from one address":     {500, 1, claim},
+		"all but the last byte":        {64, 1, request(strings.Repeat("x", event.MaxBody-1), fmt.Sprint("Content-Length: ", event.MaxBody), "x-juicebox-signature: 00")},
+		"the same from 80 addresses":   {80, 80, request(strings.Repeat("x", event.MaxBody-1), fmt.Sprint("Content-Length: ", event.MaxBody), "x-juicebox-signature: 00")},
+		"chunks without end":           {40, 4, request(chunked(strings.Repeat("x", 900<<10), 900<<10)[:900<<10], "Transfer-Encoding: chunked", "x-juicebox-signature: 00")},
+		"a head without end":           {500, 4, "POST /webhooks/juicebox HTTP/1.1\r\nHost: x\r\n"},
+		"asked to go on, and silent":   {500, 4, request("", "Content-Length: 1000000", "Expect: 100-continue", "x-juicebox-signature: 00")},
+		"never a byte":                 {500, 4, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := open(t, ingest.Options{Peers: listen.Peers{CountLoopback: true}})
+			var sending sync.WaitGroup
+			defer sending.Wait()
+			gate := make(chan struct{}, 16)
+			var held atomic.Int64
+			for i := range attack.connections {
+				w := g.from(fmt.Sprintf("127.0.1.%d", 1+i%attack.addresses))
+				defer w.Close()
+				sending.Go(func() {
+					gate <- struct{}{}
+					_, _ = io.WriteString(w, attack.text) // it may be refused in the middle
+					<-gate
+					held.Add(1)
+				})
+			}
+			eventually(t, "most of the attack is there", func() bool { return held.Load() >= int64(attack.connections)*9/10 })
+			sender := g.from("127.0.2.1")
+			for i := range 60 {
+				body := webhook(fmt.Sprint("evt_", i))
+				if i%4 == 0 {
+					body = strings.Replace(body, "SENSITIVE", "SENSITIVE"+strings.Repeat("x", 3000*i), 1) // up to 170 KB
+				}
+				if got := sender.send(signed(body)).reply(); got.status != 200 {
+					t.Fatalf("real webhook %d, of %d bytes, is answered %d %s", i, len(body), got.status, got.raw)
+				}
+			}
+		})
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // It never stores what isn't authentic, never answers 200 for what isn't durable, never tells a sender why a signature was
 // refused, and never logs a body or a secret. What arrives is bounded: headers, bodies, the memory that bodies take
-// together, and every wait.
+// together, and every wait. Nobody can keep a webhook out by what he sends himself.
 package ingest
 
 import (
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/listen"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 )
@@ -79,8 +80,14 @@ type Options struct {
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a connection may wait for its next request. Default 60 s.
 	IdleTimeout time.Duration
-	// MaxMemory bounds the bodies that are held at once, in bytes; a request beyond it is answered 503. Default 64 MiB.
+	// MaxMemory bounds the bodies above 16 KiB that are held at once, in bytes; a request beyond it is answered 503. Smaller
+	// ones are bounded by the number of connections. Default 64 MiB.
 	MaxMemory int64
+	// MinRate is how fast a body above 16 KiB must come, in bytes a second, over any few seconds; a slower one is answered 408.
+	// Default 16 KiB.
+	MinRate int64
+	// Peers says which addresses may use all of MaxMemory; any other gets half of it.
+	Peers listen.Peers
 }
 
 func (o Options) withDefaults() Options {
@@ -96,6 +103,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.WriteTimeout, 15*time.Second)
 	orDefault(&o.IdleTimeout, time.Minute)
 	orDefault(&o.MaxMemory, 64<<20)
+	orDefault(&o.MinRate, 16<<10)
 	return o
 }
 

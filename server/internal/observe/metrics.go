@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/listen"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/stream"
@@ -25,6 +26,7 @@ var (
 	_ ingest.Observer = (*Metrics)(nil)
 	_ store.Observer  = (*Metrics)(nil)
 	_ stream.Observer = (*Metrics)(nil)
+	_ listen.Observer = (*Metrics)(nil)
 )
 
 // Metrics counts what happens in one gateway. Safe for concurrent use; no method blocks.
@@ -42,7 +44,8 @@ type Metrics struct {
 	deliveries    prometheus.Counter
 	filterFailure prometheus.Counter
 
-	exports exportMetrics
+	connections connectionMetrics
+	exports     exportMetrics
 }
 
 // liveHeap is what the last collection found to be in use (go_gc_heap_live_bytes). With a heap that may grow to five times of
@@ -58,8 +61,9 @@ func NewMetrics() *Metrics {
 	)
 	with := promauto.With(registry)
 	m := &Metrics{
-		registry: registry,
-		exports:  newExportMetrics(with),
+		registry:    registry,
+		connections: newConnectionMetrics(with),
+		exports:     newExportMetrics(with),
 		webhooks: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "straw_webhooks_received_total",
 			Help: "Requests to the webhook endpoint, by what became of them; cause is why a signature was refused.",

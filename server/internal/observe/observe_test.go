@@ -20,6 +20,7 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/ingest"
+	"github.com/straw-gateway/straw/server/internal/listen"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/stream"
@@ -103,6 +104,10 @@ func TestMetrics(t *testing.T) {
 	m.ExportStored(5<<20, 2*time.Second, 59*time.Minute)
 	m.ExportStored(0, 0, -time.Second)
 	m.ExportRetried()
+	m.ObserveConnections("webhook", func() int { return 3 })
+	m.ConnectionEnded("webhook", listen.Evicted)
+	m.ConnectionEnded("webhook", listen.Evicted)
+	m.AcceptFailed("webhook")
 
 	golden := filepath.Join("testdata", "metrics.txt")
 	got := scrape(t, m)

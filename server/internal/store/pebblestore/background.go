@@ -11,6 +11,7 @@ const diskEvery = time.Second
 
 // start starts the goroutines that Close ends.
 func (l *Log) start() {
+	l.serving.Store(true)
 	go l.runAppender()
 	go l.runPublisher()
 	var ctx context.Context

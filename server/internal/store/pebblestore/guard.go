@@ -12,6 +12,8 @@ import (
 // A guardFS fails the log at the first error of a write-ahead log, and never returns it to Pebble. Pebble has no way back
 // from there: depending on where it stands it panics with its locks held, or tears the process down without a word.
 // Holding the goroutine forever leaves the process the time to say what happened, drain, and end.
+//
+// That no descriptor is left is no failure: it passes, and is waited for. Meanwhile appends fail by their deadlines.
 type guardFS struct {
 	vfs.FS
 	log *Log
@@ -31,7 +33,7 @@ func (g guardFS) vital(name string) bool {
 }
 
 func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := g.FS.Create(name, c)
+	f, err := g.patiently(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
 	switch {
 	case g.vital(name):
 		return g.guard("create", name, f, err), nil
@@ -52,7 +54,15 @@ func (g guardFS) syncDir(name string) error {
 }
 
 func (g guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := g.FS.ReuseForWrite(old, name, c)
+	renamed := false
+	f, err := g.patiently(name, func() (vfs.File, error) {
+		if renamed {
+			return g.FS.OpenReadWrite(name, c)
+		}
+		f, err := g.FS.ReuseForWrite(old, name, c)
+		renamed = outOfDescriptors(err) // which are needed only once it is
+		return f, err
+	})
 	if g.vital(name) {
 		return g.guard("reuse "+old+" as", name, f, err), nil
 	}
@@ -61,11 +71,19 @@ func (g guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.F
 
 // OpenDir opens a directory for syncing.
 func (g guardFS) OpenDir(name string) (vfs.File, error) {
-	f, err := g.FS.OpenDir(name)
+	f, err := g.patiently(name, func() (vfs.File, error) { return g.FS.OpenDir(name) })
 	if err == nil && name == g.log.dir {
 		return guardFile{f, g.log, name}, nil
 	}
 	return f, err
+}
+
+func (g guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
+	return g.patiently(name, func() (vfs.File, error) { return g.FS.Open(name, o...) })
+}
+
+func (g guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	return g.patiently(name, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, o...) })
 }
 
 func (g guardFS) guard(op, name string, f vfs.File, err error) vfs.File {

@@ -70,6 +70,10 @@ type Log struct {
 
 	waterline *waterline
 	failure   failure
+	// serving is true from when the log is open until it is closed.
+	serving atomic.Bool
+	// waitingForFiles counts who waits for a descriptor.
+	waitingForFiles atomic.Int32
 	// hanging is closed once a goroutine is held in Pebble, which can't be closed any more.
 	hanging  chan struct{}
 	hangOnce sync.Once
@@ -125,6 +129,7 @@ func (l *Log) leave() { l.reading.RUnlock() }
 // Close waits for what is in flight, ends the background work and releases the directory. Once the log has failed it may
 // leave Pebble as it is, with the directory locked until the process ends.
 func (l *Log) Close() error {
+	l.serving.Store(false)
 	l.stop()
 	l.queue.close()
 	l.closing.Lock()

@@ -43,6 +43,10 @@ type Options struct {
 	// all others, and the log fails with event.ErrFull. Nil to wait for good.
 	Ending <-chan struct{}
 
+	// MaxOpenFiles is how many tables are kept open at most; a few more descriptors are needed for logs and for what is being
+	// written. Zero for 500.
+	MaxOpenFiles int
+
 	// patience bounds how long Open and Close wait for Pebble once the log has failed.
 	patience time.Duration
 	// incarnate makes the store an incarnation of its own.
@@ -59,6 +63,7 @@ const (
 	memtables            = 4
 	defaultMaxWaiting    = 4096
 	defaultWaitingBytes  = 64 << 20
+	defaultMaxOpenFiles  = 500
 	defaultPatience      = 5 * time.Second
 )
 
@@ -79,6 +84,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MemtableBytes, defaultMemtableBytes)
 	orDefault(&o.MaxWaiting, defaultMaxWaiting)
 	orDefault(&o.MaxWaitingBytes, defaultWaitingBytes)
+	orDefault(&o.MaxOpenFiles, defaultMaxOpenFiles)
 	orDefault(&o.patience, defaultPatience)
 	return o
 }
@@ -93,16 +99,13 @@ func orDefault[T int | int64 | uint64 | time.Duration](v *T, d T) {
 // from FormatWALSyncChunks on, each chunk says how far the log was synced when it was written.
 const formatMajorVersion = pebble.FormatValueSeparation
 
-// maxOpenFiles leaves most of a common limit of 1,024 to connections.
-const maxOpenFiles = 500
-
 func (o Options) pebble() *pebble.Options {
 	p := &pebble.Options{
 		FormatMajorVersion:          formatMajorVersion,
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.MemtableBytes),
 		MemTableStopWritesThreshold: memtables,
-		MaxOpenFiles:                maxOpenFiles,
+		MaxOpenFiles:                o.MaxOpenFiles,
 		// A deleted range frees nothing until it is flushed.
 		FlushDelayDeleteRange:       10 * time.Second,
 		DisableAutomaticCompactions: o.still,
