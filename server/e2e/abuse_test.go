@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -248,63 +247,4 @@ func (g *gateway) rawStatus(t *testing.T, path string, header hpack.HeaderField,
 			}
 		}
 	}
-}
-
-// TestStreamsThatNeverRead holds a hundred streams open, each on a connection of its own, that never read, while much more
-// is posted than their transports buffer. Each may cost a bounded bit of memory, and must not hold up one that reads.
-func TestStreamsThatNeverRead(t *testing.T) {
-	g := startGateway(t, t.TempDir())
-	g.fill(t, 4, 512<<10) // so that buffers which every gateway has are warm
-	before := g.heapBytes(t)
-	const streams = 100
-	for range streams {
-		stream, err := strawv1.NewEventServiceClient(g.dial()).Subscribe(t.Context(), &strawv1.SubscribeRequest{
-			Start: &strawv1.SubscribeRequest_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := stream.Header(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 3000 {
-		g.mustPost(fmt.Sprintf(`{"id":"evt_%d","type":"analysis.completed","data":{"analysis_id":"a","query":%q}}`, i, strings.Repeat("q", 400)))
-	}
-	g.mustServe()
-	const ring = 16 << 20 // the shared tail has grown meanwhile, once for all
-	if after := g.heapBytes(t); after > before+ring+streams*256<<10 {
-		t.Errorf("%d streams that never read made the heap grow from %d to %d KiB", streams, before>>10, after>>10)
-	}
-}
-
-// heapBytes is HeapInuse + StackInuse, as the gateway's own metrics have it.
-func (g *gateway) heapBytes(t *testing.T) int {
-	t.Helper()
-	resp, err := http.Get(g.http + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum, found := 0.0, 0
-	for line := range strings.Lines(string(b)) {
-		for _, name := range []string{"go_memstats_heap_inuse_bytes ", "go_memstats_stack_inuse_bytes "} {
-			if rest, ok := strings.CutPrefix(line, name); ok {
-				v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				sum += v
-				found++
-			}
-		}
-	}
-	if found != 2 {
-		t.Fatalf("/metrics lacks go_memstats_heap_inuse_bytes or go_memstats_stack_inuse_bytes")
-	}
-	return int(sum)
 }

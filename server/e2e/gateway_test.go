@@ -57,6 +57,12 @@ type gateway struct {
 // startGateway starts `straw serve` on free ports over a store directory and waits until it is ready.
 func startGateway(t testing.TB, dir string, args ...string) *gateway {
 	t.Helper()
+	return startGatewayIn(t, nil, dir, args...)
+}
+
+// startGatewayIn does so in an environment with some more variables, as NAME=value.
+func startGatewayIn(t testing.TB, environ []string, dir string, args ...string) *gateway {
+	t.Helper()
 	bin, err := buildStraw()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +77,7 @@ func startBinary(t testing.TB, bin, dir string, args ...string) *gateway {
 	args = append([]string{"serve", "--webhook-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
 		"--store", "pebble:" + filepath.Join(dir, "store"), "--blobs", "file:" + filepath.Join(dir, "exports"), "--log-format", "json"}, args...)
 	g.cmd = exec.Command(bin, args...)
-	g.cmd.Env = append(os.Environ(), "STRAW_WEBHOOK_SECRET="+secret)
+	g.cmd.Env = append(append(os.Environ(), "STRAW_WEBHOOK_SECRET="+secret), environ...)
 	stderr, err := g.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

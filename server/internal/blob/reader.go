@@ -98,6 +98,12 @@ func (r *Reader) Close() error {
 	return r.source.Close()
 }
 
+// Forget lets go of the chunk and of the engine's stream, which the next Read fetches again: for a reader who waits.
+func (r *Reader) Forget() {
+	r.drop()
+	r.chunk, r.held = nil, -1
+}
+
 // hold brings a chunk, checked, into r.chunk.
 func (r *Reader) hold(index int64) error {
 	if r.held == index {

@@ -93,7 +93,7 @@ func (s *clientStream) CloseSend() error {
 	if s.err = s.conn.enter(s.ctx, s.request); s.err != nil {
 		s.begin()
 		close(s.ended)
-		return nil // RecvMsg tells
+		return s.err
 	}
 	go s.serve(s.ctx)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
@@ -26,6 +27,10 @@ const downloadPath = "/v1/exports/{id}:download"
 // downloadPatience is how long a caller may take for a chunk.
 const downloadPatience = 2 * time.Minute
 
+// chunkPatience is for how long a chunk is kept for a caller that takes nothing: it costs more than such a caller may, and can
+// be had again.
+const chunkPatience = 2 * time.Second
+
 // A downloader serves files as raw bytes: whole or by Range, with the SHA-256 as their ETag.
 type downloader struct{ exports Exports }
 
@@ -35,9 +40,9 @@ func (d downloader) serve(w http.ResponseWriter, r *http.Request, path map[strin
 		writeError(w, err)
 		return
 	}
-	defer file.Close()
+	content := newContent(file, http.NewResponseController(w))
+	defer content.close()
 	describeFile(w.Header(), x, file.Info())
-	content := &content{Reader: file, response: http.NewResponseController(w)}
 	http.ServeContent(w, r, "", file.Info().StoreTime, content)
 	if content.failed {
 		panic(http.ErrAbortHandler) // so that what was cut doesn't look complete
@@ -81,23 +86,55 @@ func fileName(x *strawv1.Export) string {
 	return name
 }
 
-// content is a file that notes whether reading failed, and gives the caller time for each chunk instead of for all.
+// content is a file that notes whether reading failed, gives the caller time for each chunk instead of for all, and keeps no
+// chunk for one that stalls.
 type content struct {
-	*blob.Reader
 	response *http.ResponseController
 	left     int // bytes until the time is extended
 	failed   bool
+
+	mu      sync.Mutex
+	file    *blob.Reader
+	stalled *time.Timer // forgets the chunk
 }
 
+func newContent(file *blob.Reader, response *http.ResponseController) *content {
+	c := &content{response: response, file: file}
+	c.stalled = time.AfterFunc(chunkPatience, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		file.Forget()
+	})
+	return c
+}
+
+// Read implements io.Reader.
 func (c *content) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		c.left = blob.ChunkSize
 		_ = c.response.SetWriteDeadline(time.Now().Add(downloadPatience)) // every server can
 	}
-	n, err := c.Reader.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.file.Read(p)
 	c.left -= n
 	if err != nil && !errors.Is(err, io.EOF) {
 		c.failed = true
 	}
+	c.stalled.Reset(chunkPatience)
 	return n, err
+}
+
+// Seek implements io.Seeker.
+func (c *content) Seek(offset int64, whence int) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.file.Seek(offset, whence)
+}
+
+func (c *content) close() {
+	c.stalled.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.file.Close() // nothing is lost by an error: what was read was checked
 }
