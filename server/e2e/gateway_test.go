@@ -57,12 +57,6 @@ type gateway struct {
 // startGateway starts `straw serve` on free ports over a store directory and waits until it is ready.
 func startGateway(t testing.TB, dir string, args ...string) *gateway {
 	t.Helper()
-	return startGatewayIn(t, nil, dir, args...)
-}
-
-// startGatewayIn does so in an environment with some more variables, as NAME=value.
-func startGatewayIn(t testing.TB, environ []string, dir string, args ...string) *gateway {
-	t.Helper()
 	bin, err := buildStraw()
 	if err != nil {
 		t.Fatal(err)
@@ -73,11 +67,17 @@ func startGatewayIn(t testing.TB, environ []string, dir string, args ...string) 
 // startBinary is startGateway for another build of the binary.
 func startBinary(t testing.TB, bin, dir string, args ...string) *gateway {
 	t.Helper()
+	return startBinaryWith(t, nil, bin, dir, args...)
+}
+
+// startBinaryWith does so with some more variables, as NAME=value, in the environment.
+func startBinaryWith(t testing.TB, variables []string, bin, dir string, args ...string) *gateway {
+	t.Helper()
 	g := &gateway{t: t, logs: &logTail{}, exited: make(chan struct{})}
 	args = append([]string{"serve", "--webhook-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
 		"--store", "pebble:" + filepath.Join(dir, "store"), "--blobs", "file:" + filepath.Join(dir, "exports"), "--log-format", "json"}, args...)
 	g.cmd = exec.Command(bin, args...)
-	g.cmd.Env = append(append(os.Environ(), "STRAW_WEBHOOK_SECRET="+secret), environ...)
+	g.cmd.Env = append(append(os.Environ(), "STRAW_WEBHOOK_SECRET="+secret), variables...)
 	stderr, err := g.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

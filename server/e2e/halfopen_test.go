@@ -3,10 +3,12 @@ package e2e
 import (
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -100,5 +102,63 @@ func TestHalfOpenSubscriberIsGone(t *testing.T) {
 	}
 	if took := time.Since(began); took < 5*time.Second {
 		t.Errorf("the stream ended after %v: not by the keepalive", took)
+	}
+}
+
+// TestHalfOpenSubscribersOverHTTPAreGone makes peers deaf to all that the gateway's machine sends, so that nothing of theirs
+// answers: one that waits at the head, and one that was in the middle of much. Their streams must end, long before TCP gives
+// up by itself.
+func TestHalfOpenSubscribersOverHTTPAreGone(t *testing.T) {
+	t.Parallel() // it is a wait of a minute
+	g := startGateway(t, t.TempDir())
+	g.fill(t, 20, 512<<10)
+	status := strawv1.NewGatewayServiceClient(g.dial())
+	streams := func() int64 {
+		s, err := status.GetStatus(t.Context(), &strawv1.GetStatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.GetStreamCount()
+	}
+	for _, query := range []string{"heartbeatInterval=5s", "startPosition=EARLIEST"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(g.http, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := askHTTP("/v1/events:subscribe?"+query, "*/*")(g, conn); err != nil {
+			t.Fatal(err)
+		}
+		deafen(t, conn.(*net.TCPConn))
+	}
+	if n := streams(); n != 2 {
+		t.Fatalf("%d streams are open, want 2", n)
+	}
+	began := time.Now()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for ; streams() != 0; <-tick.C {
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("%d streams of silent peers are open after two minutes", streams())
+		}
+	}
+	if took := time.Since(began); took < 30*time.Second {
+		t.Errorf("the streams ended after %v: not by the peers' silence", took)
+	}
+}
+
+// deafen makes the kernel drop whatever comes for a connection, before TCP sees it.
+func deafen(t *testing.T, conn *net.TCPConn) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	var failed error
+	if err := raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
+	}); err != nil || failed != nil {
+		t.Fatal(err, failed)
 	}
 }

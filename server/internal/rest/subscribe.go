@@ -65,6 +65,7 @@ func (s *subscriber) serve(w http.ResponseWriter, r *http.Request, _ map[string]
 		fail(w, f, err)
 		return
 	}
+	defer watchSilence(r.Context())()
 	forward(w, f, func(next *frame) error { return stream.RecvMsg(next) })
 }
 
