@@ -42,7 +42,7 @@ type soakPlan struct {
 
 // What every soak must have done to mean anything, as a share of its plan: a machine may be slow, but not this slow.
 const (
-	soakFloor = 0.2
+	soakFloor = 0.1
 	// minCollections is how often each of the compared stretches of time must have seen the heap collected.
 	minCollections = 3
 	// spareGoroutines and spareDescriptors may be there at the end that weren't at the beginning: Pebble begins and ends a few
