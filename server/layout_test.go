@@ -22,7 +22,7 @@ const module = "github.com/straw-gateway/straw/"
 // floors is the import order, the lowest first. A package imports packages of lower floors only. A package that isn't named
 // belongs to the nearest one above it that is (rest/docs to rest), and within one such household imports are free.
 var floors = [][]string{
-	{"server/internal/event"},
+	{"server/internal/event", "server/internal/share"}, // share knows nothing of events; filter and all readers take turns of it
 	{"server/internal/listen", "server/internal/signature", "server/internal/convert", "server/internal/filter", "server/internal/hostname", "server/internal/store", "server/internal/blob"},
 	{
 		"server/internal/store/storetest", "server/internal/store/pebblestore", "server/internal/store/natsstore",

@@ -29,6 +29,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/listen"
 	"github.com/straw-gateway/straw/server/internal/observe"
 	"github.com/straw-gateway/straw/server/internal/rpc"
+	turns "github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store/pebblestore"
 	"github.com/straw-gateway/straw/server/internal/stream"
@@ -66,8 +67,7 @@ type Addrs struct {
 
 // Run opens the gateway, serves until the context ends or a part fails, and drains. It returns nil after an orderly end.
 func Run(ctx context.Context, c *config.Config, o Options) error {
-	tune()
-	g := &gateway{config: c, options: o}
+	g := &gateway{config: c, options: o, share: turns.New(tune() / 2)}
 	// What waits for room on a full disk is given up when the opening is interrupted, and after the drain.
 	ending, end := context.WithCancel(context.Background())
 	defer g.closing.close()
@@ -101,14 +101,16 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 	return g.run(ctx, end)
 }
 
-// tune sets up Go's runtime for a gateway's work, where the environment doesn't say otherwise.
-func tune() {
+// tune sets up Go's runtime for a gateway's work, where the environment doesn't say otherwise. It returns how many processors
+// there are.
+func tune() int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + syncProcs)
+		return runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + syncProcs)
 	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // A gateway is what Run opens, in the order of its steps.
@@ -124,6 +126,7 @@ type gateway struct {
 	peers         listen.Peers
 	secrets       *signature.Set
 	hub           *fanout.Hub
+	share         *turns.Share // half of the processors, for readers
 	log           *pebblestore.Log
 	subscriptions *pebblestore.Subscriptions
 	streams       *stream.Streams

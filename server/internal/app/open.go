@@ -51,11 +51,11 @@ func (g *gateway) openStore() error {
 	}
 	g.closing.push(g.log)
 	g.hub.Open(g.log.Identity(), g.log.Types(), g.log.Bounds().Head)
-	if g.subscriptions, err = pebblestore.OpenSubscriptions(g.log, pebblestore.SubscriptionOptions{Hub: g.hub}); err != nil {
+	if g.subscriptions, err = pebblestore.OpenSubscriptions(g.log, pebblestore.SubscriptionOptions{Hub: g.hub, Share: g.share}); err != nil {
 		return err
 	}
 	g.closing.push(g.subscriptions)
-	g.streams = stream.New(g.log, g.hub, g.metrics)
+	g.streams = stream.New(g.log, g.hub, g.share, g.metrics)
 	g.quota = juicebox.NewQuota(g.log, g.hub)
 	g.metrics.ObserveLog(g.log, g.hub)
 	g.metrics.ObserveSubscriptions(g.subscriptions.Stats)
@@ -93,7 +93,7 @@ func (g *gateway) openAPI() (err error) {
 		Juicebox: juicebox.NewClient(juicebox.Options{
 			URL: g.config.JuiceboxAPIURL, Key: g.config.JuiceboxAPIKey.Reveal(), Latest: g.quota.Latest, Logger: g.logger,
 		}),
-		RegisterHosts: registerHosts, Version: g.options.Version, Logger: g.logger,
+		RegisterHosts: registerHosts, Version: g.options.Version, Logger: g.logger, Share: g.share,
 	})
 	g.grpcListener, err = g.listen(grpcListener, "grpc-addr", g.config.GRPCAddr, g.limits.grpc, false)
 	return err
@@ -127,7 +127,7 @@ func (g *gateway) httpHosts() (hostname.Set, error) {
 }
 
 func (g *gateway) openWebhook() (err error) {
-	g.webhook = ingest.NewServer(ingest.Options{Secrets: g.secrets, Log: g.log, Observer: g.metrics, Logger: g.logger, Peers: g.peers})
+	g.webhook = ingest.NewServer(ingest.Options{Secrets: g.secrets, Log: g.log, Observer: g.metrics, Logger: g.logger, Peers: g.peers, Share: g.share})
 	g.webhookListener, err = g.listen(webhookListener, "webhook-addr", g.config.WebhookAddr, g.limits.webhook, true)
 	return err
 }

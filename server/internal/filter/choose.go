@@ -1,7 +1,10 @@
 package filter
 
 import (
+	"context"
+
 	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // A Chooser asks a selection about the events of segment after segment, for one reader; not for concurrent use. What the
@@ -10,6 +13,9 @@ type Chooser struct {
 	Selection *Selection
 	// Shared reports whether others want the same; nil: nobody does.
 	Shared func() bool
+	// Turn is the reader's share of the processor, which it takes for what must be evaluated; nil: it needn't wait. The reader
+	// gives it back.
+	Turn *share.Turn
 
 	segment  *event.Segment
 	verdicts *event.Verdicts // of segment; may be nil
@@ -18,8 +24,8 @@ type Chooser struct {
 }
 
 // Choose reports whether the selection takes the i-th event of a segment, whose entry is e. failed tells, to the reader that
-// asked it, that the expression could not be evaluated. It fails with event.ErrCorrupt.
-func (c *Chooser) Choose(seg *event.Segment, i int, e event.Entry) (ok, failed bool, err error) {
+// asked it, that the expression could not be evaluated. Errors: event.ErrCorrupt, and those of Turn.Take.
+func (c *Chooser) Choose(ctx context.Context, seg *event.Segment, i int, e event.Entry) (ok, failed bool, err error) {
 	s := c.Selection
 	wanted, unsure := s.Wants(e.Type)
 	if unsure {
@@ -32,10 +38,14 @@ func (c *Chooser) Choose(seg *event.Segment, i int, e event.Entry) (ok, failed b
 		return c.chosen, false, nil
 	}
 	c.enter(seg)
-	if c.verdicts != nil {
-		if v := c.verdicts.Get(i); v != event.Unknown {
-			return v == event.Chosen, false, nil
-		}
+	if v := c.remembered(i); v != event.Unknown {
+		return v == event.Chosen, false, nil
+	}
+	if err := c.Turn.Take(ctx); err != nil {
+		return false, false, err
+	}
+	if v := c.remembered(i); v != event.Unknown { // another reader has asked meanwhile
+		return v == event.Chosen, false, nil
 	}
 	if ok, failed, err = c.evaluate(seg, i); err != nil {
 		return false, false, err
@@ -56,6 +66,13 @@ func (c *Chooser) enter(seg *event.Segment) {
 	if c.Shared != nil && c.Shared() {
 		c.verdicts = seg.Verdicts(c.Selection.program.key)
 	}
+}
+
+func (c *Chooser) remembered(i int) event.Verdict {
+	if c.verdicts == nil {
+		return event.Unknown
+	}
+	return c.verdicts.Get(i)
 }
 
 func (c *Chooser) evaluate(seg *event.Segment, i int) (ok, failed bool, err error) {

@@ -81,6 +81,7 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, start time.Tim
 	if conn != nil {
 		conn.Prove()
 	}
+	h.Share.Ingest()
 	received := time.Now()
 	draft := convert.Convert(body, convert.Request{ReceiveTime: received, Traceparent: only(r.Header["Traceparent"])})
 	// The sender may hang up; what it has sent is stored all the same, or its retry would be the first that is.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/listen"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 )
@@ -67,6 +68,8 @@ type Observer interface {
 type Options struct {
 	Log     Appender
 	Secrets Verifier
+	// Share is told of webhooks, so that readers make way for them; nil for none.
+	Share *share.Share
 	// Observer is told of every request; nil for nobody.
 	Observer Observer
 	// Logger takes what operators should know; nil for slog.Default().

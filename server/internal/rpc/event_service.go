@@ -14,6 +14,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/stream"
 )
@@ -33,6 +34,7 @@ type eventService struct {
 	streams       *stream.Streams
 	subscriptions store.Subscriptions
 	quota         *streamQuota
+	share         *share.Share
 }
 
 func (s *eventService) Subscribe(req *strawv1.SubscribeRequest, out grpc.ServerStreamingServer[strawv1.SubscribeResponse]) error {
@@ -45,14 +47,15 @@ func (s *eventService) Subscribe(req *strawv1.SubscribeRequest, out grpc.ServerS
 	}
 	defer release()
 	send := func(f *stream.Frame) error { return out.SendMsg(f) }
+	ctx := onAccount(out.Context())
 	if req.GetSubscriptionId() != "" {
-		return s.durable(out.Context(), req, send)
+		return s.durable(ctx, req, send)
 	}
-	cursor, err := s.cursorRequest(out.Context(), req)
+	cursor, err := s.cursorRequest(ctx, req)
 	if err != nil {
 		return err
 	}
-	return answer(s.streams.Cursor(out.Context(), cursor, send))
+	return answer(s.streams.Cursor(ctx, cursor, send))
 }
 
 func (s *eventService) cursorRequest(ctx context.Context, req *strawv1.SubscribeRequest) (stream.CursorRequest, error) {
@@ -64,7 +67,7 @@ func (s *eventService) cursorRequest(ctx context.Context, req *strawv1.Subscribe
 	if err != nil {
 		return none, err
 	}
-	selection, err := s.selection(req.GetTypes(), req.GetFilter(), req.GetAllowUnseenTypes())
+	selection, err := s.selection(ctx, req.GetTypes(), req.GetFilter(), req.GetAllowUnseenTypes())
 	if err != nil {
 		return none, answer(err)
 	}
@@ -85,8 +88,8 @@ func maxDeliveries(req *strawv1.SubscribeRequest) int {
 	return defaultMaxDeliveries
 }
 
-func (s *eventService) selection(types []string, source string, allowUnseen bool) (*filter.Selection, error) {
-	selection, err := filter.New(types, source, s.log.Types())
+func (s *eventService) selection(ctx context.Context, types []string, source string, allowUnseen bool) (*filter.Selection, error) {
+	selection, err := compile(ctx, s.share, types, source, s.log.Types())
 	if err == nil && !allowUnseen {
 		err = filter.CheckNames(types, s.log.Types())
 	}

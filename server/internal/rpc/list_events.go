@@ -13,6 +13,7 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // Bounds of a page.
@@ -24,7 +25,7 @@ const (
 )
 
 func (s *eventService) ListEvents(ctx context.Context, req *strawv1.ListEventsRequest) (*strawv1.ListEventsResponse, error) {
-	selection, err := filter.New(req.GetTypes(), req.GetFilter(), s.log.Types())
+	selection, err := compile(ctx, s.share, req.GetTypes(), req.GetFilter(), s.log.Types())
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (s *eventService) ListEvents(ctx context.Context, req *strawv1.ListEventsRe
 	if size == 0 {
 		size = defaultPageSize
 	}
-	p := page{service: s, selection: selection, pos: token.after, end: token.end, size: size}
+	p := page{service: s, turn: s.share.Turn(share.CallerOf(ctx)), selection: selection, pos: token.after, end: token.end, size: size}
 	if err := p.fill(ctx); err != nil {
 		return nil, err
 	}
@@ -82,6 +83,7 @@ func (s *eventService) listRange(ctx context.Context, req *strawv1.ListEventsReq
 // A page is being filled.
 type page struct {
 	service   *eventService
+	turn      share.Turn
 	selection *filter.Selection
 	pos, end  event.Sequence
 	size      int
@@ -90,8 +92,15 @@ type page struct {
 }
 
 func (p *page) fill(ctx context.Context) error {
-	deadline := time.Now().Add(maxPageScan)
+	defer p.turn.Give()
+	start, deadline := p.pos, time.Now().Add(maxPageScan)
 	for p.pos < p.end && len(p.events) < p.size && time.Now().Before(deadline) {
+		if p.pos > start { // or a page wouldn't lead on
+			p.turn.Patience(deadline)
+		}
+		if err := p.turn.Take(ctx); err != nil {
+			return unlessLater(err)
+		}
 		seg, err := p.service.log.Read(ctx, p.pos, p.selection.MayWant)
 		if errors.Is(err, event.ErrPassed) { // between two pages; what is gone can't be listed
 			p.pos = p.service.log.Bounds().Floor
@@ -100,18 +109,29 @@ func (p *page) fill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if full, err := p.take(seg); full || err != nil {
-			return err
+		if full, err := p.take(ctx, seg); full || err != nil {
+			return unlessLater(err)
 		}
 	}
 	p.pos = min(p.pos, p.end)
 	return nil
 }
 
-func (p *page) take(seg *event.Segment) (full bool, err error) {
+// unlessLater ends a page without an error if its turn doesn't come before its time is up.
+func unlessLater(err error) error {
+	if errors.Is(err, share.ErrLater) {
+		return nil
+	}
+	return err
+}
+
+func (p *page) take(ctx context.Context, seg *event.Segment) (full bool, err error) {
 	for i, entry := range seg.View() {
 		if entry.Seq > p.end {
 			break
+		}
+		if err := p.turn.Take(ctx); err != nil {
+			return true, err
 		}
 		e, err := seg.Decode(i)
 		if err != nil {

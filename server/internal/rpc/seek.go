@@ -7,6 +7,7 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // maxCountScan is how many events are looked at to count exactly.
@@ -22,7 +23,7 @@ func (s *subscriptionService) SeekSubscription(ctx context.Context, req *strawv1
 	if err != nil {
 		return nil, subscriptionError(id, err)
 	}
-	selection, err := filter.New(v.Definition.GetTypes(), v.Definition.GetFilter(), s.log.Types())
+	selection, err := compile(ctx, s.share, v.Definition.GetTypes(), v.Definition.GetFilter(), s.log.Types())
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,9 @@ func (s *subscriptionService) count(ctx context.Context, selection *filter.Selec
 	if selection.AllTypes() && !selection.Filters() {
 		return &strawv1.SeekSubscriptionResponse{OwedCount: int64(head - min(head, after))}, nil
 	}
-	chooser := filter.Chooser{Selection: selection}
+	turn := s.share.Turn(share.CallerOf(ctx))
+	defer turn.Give()
+	chooser := filter.Chooser{Selection: selection, Turn: &turn}
 	matched := int64(0)
 	for at := after; at < head; {
 		if scanned := at - after; scanned >= maxCountScan {
@@ -57,13 +60,16 @@ func (s *subscriptionService) count(ctx context.Context, selection *filter.Selec
 		}
 		seg := s.hub.Segment(at)
 		if seg == nil {
-			var err error
+			err := turn.Take(ctx)
+			if err != nil {
+				return nil, err
+			}
 			if seg, err = s.log.Read(ctx, at, selection.MayWant); err != nil {
 				return nil, err
 			}
 		}
 		through := min(head, seg.Through()) // before the view: the segment may grow in between
-		n, err := countSegment(&chooser, seg, at, through)
+		n, err := countSegment(ctx, &chooser, seg, at, through)
 		if err != nil {
 			return nil, err
 		}
@@ -76,13 +82,13 @@ func (s *subscriptionService) count(ctx context.Context, selection *filter.Selec
 	return &strawv1.SeekSubscriptionResponse{OwedCount: matched}, nil
 }
 
-func countSegment(chooser *filter.Chooser, seg *event.Segment, after, through event.Sequence) (n int64, err error) {
+func countSegment(ctx context.Context, chooser *filter.Chooser, seg *event.Segment, after, through event.Sequence) (n int64, err error) {
 	defer chooser.Leave()
 	for i, e := range seg.View() {
 		if e.Seq <= after || e.Seq > through {
 			continue
 		}
-		ok, _, err := chooser.Choose(seg, i, e)
+		ok, _, err := chooser.Choose(ctx, seg, i, e)
 		if err != nil {
 			return 0, err
 		}

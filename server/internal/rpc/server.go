@@ -23,6 +23,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/hostname"
 	"github.com/straw-gateway/straw/server/internal/inprocess"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/signature"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/stream"
@@ -63,6 +64,8 @@ type Options struct {
 	Juicebox Juicebox
 	// RegisterHosts are the hosts that webhooks may be registered for.
 	RegisterHosts hostname.Set
+	// Share is what callers' work takes its turns of; nil: it needn't wait.
+	Share *share.Share
 	// MaxStreams bounds the streams of one caller; zero means DefaultMaxStreams.
 	MaxStreams int
 }
@@ -95,7 +98,7 @@ func NewServer(o Options) *Server {
 	}
 	s := &Server{health: health.NewServer(), quota: newStreamQuota(o.MaxStreams)}
 	recovery := recoverer{o.Logger}
-	unary := []grpc.UnaryServerInterceptor{recovery.unary, validateUnary}
+	unary := []grpc.UnaryServerInterceptor{recovery.unary, newCallLimits().unary, validateUnary}
 	streams := []grpc.StreamServerInterceptor{recovery.stream}
 	s.inProcess = inprocess.New(inprocess.Options{Codec: newCodec(), MaxRequest: maxRequest, Unary: unary, Stream: streams})
 	s.Server = grpc.NewServer(
@@ -113,7 +116,7 @@ func NewServer(o Options) *Server {
 		grpc.ChainStreamInterceptor(streams...),
 	)
 	both := registrars{s.Server, s.inProcess}
-	strawv1.RegisterEventServiceServer(both, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, subscriptions: o.Subscriptions, quota: s.quota})
+	strawv1.RegisterEventServiceServer(both, &eventService{log: o.Log, hub: o.Hub, streams: o.Streams, subscriptions: o.Subscriptions, quota: s.quota, share: o.Share})
 	strawv1.RegisterGatewayServiceServer(both, &gatewayService{Options: o, started: time.Now(), streams: s.quota})
 	registerSubscriptions(both, o)
 	s.registerExports(both, o)
@@ -150,7 +153,7 @@ func registerSubscriptions(to grpc.ServiceRegistrar, o Options) {
 		strawv1.RegisterSubscriptionServiceServer(to, strawv1.UnimplementedSubscriptionServiceServer{})
 		return
 	}
-	strawv1.RegisterSubscriptionServiceServer(to, &subscriptionService{log: o.Log, hub: o.Hub, subscriptions: o.Subscriptions})
+	strawv1.RegisterSubscriptionServiceServer(to, &subscriptionService{log: o.Log, hub: o.Hub, subscriptions: o.Subscriptions, share: o.Share})
 }
 
 // NotServing makes the health service say so, for good: load balancers look elsewhere while what is open goes on.

@@ -66,7 +66,7 @@ func newAPI(t testing.TB, s setup) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &api{t: t, log: log, streams: stream.New(log, hub, quiet{})}
+	a := &api{t: t, log: log, streams: stream.New(log, hub, nil, quiet{})}
 	o := rpc.Options{
 		Log: log, Engine: "pebble", Hub: hub, Streams: a.streams, Secrets: secrets, Quota: noQuota{}, Version: "v0.0.0-test",
 		Logger: slog.New(slog.DiscardHandler), MaxStreams: s.maxStreams,

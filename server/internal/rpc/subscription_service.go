@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"runtime"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -14,6 +16,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/store"
 )
 
@@ -22,6 +25,7 @@ type subscriptionService struct {
 	log           store.Log
 	hub           *fanout.Hub
 	subscriptions store.Subscriptions
+	share         *share.Share
 }
 
 // subscriptionError explains an error of a call about one subscription.
@@ -60,6 +64,11 @@ func (s *subscriptionService) CreateSubscription(ctx context.Context, req *straw
 	} else if !errors.Is(err, event.ErrSubscriptionNotFound) {
 		return nil, err
 	}
+	selection, err := compile(ctx, s.share, d.GetTypes(), d.GetFilter(), s.log.Types())
+	if err != nil {
+		return nil, err
+	}
+	defer runtime.KeepAlive(selection) // the subscription will share it
 	if err := s.checkSelection(d); err != nil {
 		return nil, err
 	}
@@ -157,6 +166,14 @@ func (s *subscriptionService) UpdateSubscription(ctx context.Context, req *straw
 	id := req.GetSubscription().GetId()
 	if len(req.GetUpdateMask().GetPaths()) == 0 {
 		return nil, invalidField("update_mask", "it is empty; name the fields to change, or `*` for all")
+	}
+	if paths := req.GetUpdateMask().GetPaths(); slices.Contains(paths, "filter") || slices.Contains(paths, "*") {
+		// It is compiled here, for nobody else can change anything while the store calls back.
+		selection, err := compile(ctx, s.share, nil, req.GetSubscription().GetFilter(), s.log.Types())
+		if err != nil {
+			return nil, answer(err)
+		}
+		defer runtime.KeepAlive(selection)
 	}
 	v, err := s.subscriptions.Update(ctx, id, func(was store.Subscription) (*strawv1.Subscription, error) {
 		return s.changed(was, req)

@@ -10,6 +10,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // CursorRequest says what a reader that keeps its own position wants.
@@ -40,7 +41,8 @@ func (s *Streams) Cursor(ctx context.Context, req CursorRequest, send func(*Fram
 		Streams: s, CursorRequest: req, waiter: w, identity: s.log.Identity(), pos: req.After, end: math.MaxUint64, exit: exit, send: send,
 	}
 	r.Selection = w.Selection()
-	r.chooser = filter.Chooser{Selection: r.Selection, Shared: w.Shared}
+	r.turn = s.share.Turn(share.CallerOf(ctx))
+	r.chooser = filter.Chooser{Selection: r.Selection, Shared: w.Shared, Turn: &r.turn}
 	if req.EndAtHead {
 		r.end = max(s.hub.Head(), req.After)
 	}
@@ -51,6 +53,7 @@ type cursorReader struct {
 	*Streams
 	CursorRequest
 	waiter   *fanout.Waiter
+	turn     share.Turn
 	chooser  filter.Chooser
 	identity event.Identity
 	pos, end event.Sequence
@@ -140,8 +143,11 @@ func (r *cursorReader) advance(ctx context.Context) error {
 			return nil
 		}
 		full, err := r.step(ctx)
-		if errors.Is(err, event.ErrPassed) {
+		switch {
+		case errors.Is(err, event.ErrPassed):
 			return r.passed()
+		case errors.Is(err, share.ErrLater): // what there is goes out first, or a heartbeat
+			return nil
 		}
 		if err != nil || full || r.batch.worthSending() || time.Since(r.sent) >= r.Heartbeat {
 			return err
@@ -155,12 +161,28 @@ func (r *cursorReader) step(ctx context.Context) (full bool, err error) {
 		return false, err
 	}
 	seg := r.hub.Segment(r.pos)
+	r.turn.Patience(r.patience())
+	defer r.turn.Give()
 	if seg == nil {
+		if err := r.turn.Take(ctx); err != nil {
+			return false, err
+		}
 		if seg, err = r.log.Read(ctx, r.pos, r.Selection.MayWant); err != nil {
 			return false, err
 		}
 	}
 	return r.take(ctx, seg)
+}
+
+// lingering is how long deliveries may wait in a frame for more of them, if those must be filtered first.
+const lingering = 5 * time.Millisecond
+
+// patience is until when the reader may wait for its turn: until the next heartbeat, or not for long if it has something to send.
+func (r *cursorReader) patience() time.Time {
+	if r.batch.count > 0 {
+		return time.Now().Add(lingering)
+	}
+	return r.sent.Add(r.Heartbeat)
 }
 
 // passed deals with a position that retention has passed: what was gathered goes first, then the gap.
@@ -220,11 +242,14 @@ func (r *cursorReader) take(ctx context.Context, seg *event.Segment) (full bool,
 	defer r.chooser.Leave()
 	for i := first; i < len(entries) && entries[i].Seq <= r.end; i++ {
 		e := entries[i]
-		ok, failed, err := r.chooser.Choose(seg, i, e)
+		ok, failed, err := r.chooser.Choose(ctx, seg, i, e)
 		if failed {
 			r.observer.FilterFailed()
 		}
 		if ok {
+			if r.batch.count == 0 && r.Selection.Filters() {
+				r.turn.Patience(time.Now().Add(lingering))
+			}
 			full, err = r.gather(ctx, seg, e)
 		}
 		if full || err != nil {

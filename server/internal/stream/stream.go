@@ -13,6 +13,7 @@ import (
 
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/fanout"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/store"
 )
 
@@ -59,6 +60,7 @@ func (e *GapError) Unwrap() error { return event.ErrPassed }
 // Streams runs readers over one log.
 type Streams struct {
 	log      Log
+	share    *share.Share
 	hub      *fanout.Hub
 	observer Observer
 
@@ -74,9 +76,10 @@ type GoingAway struct {
 	Reason     string
 }
 
-// New returns the readers' side of a log and the hub that it publishes to.
-func New(log Log, hub *fanout.Hub, observer Observer) *Streams {
-	return &Streams{log: log, hub: hub, observer: observer, exits: map[chan struct{}]struct{}{}}
+// New returns the readers' side of a log and the hub that it publishes to. What readers ask of filters and of the store they
+// ask in turns of the share; nil: at will.
+func New(log Log, hub *fanout.Hub, share *share.Share, observer Observer) *Streams {
+	return &Streams{log: log, hub: hub, share: share, observer: observer, exits: map[chan struct{}]struct{}{}}
 }
 
 // Drain tells every reader to go away, with the cursor that it has come to, and ends its stream with ErrDraining. It doesn't

@@ -49,7 +49,7 @@ func newHouse(t testing.TB, ring int, retention pebblestore.Retention) *house {
 		t.Fatal(err)
 	}
 	h.hub.Open(h.log.Identity(), h.log.Types(), h.log.Bounds().Head)
-	h.streams = stream.New(h.log, h.hub, h.seen)
+	h.streams = stream.New(h.log, h.hub, nil, h.seen)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- h.hub.Run(ctx) }()
@@ -223,7 +223,7 @@ func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := fanout.New(0)
 		hub.Open(log.Identity(), log.types, 0)
-		streams := stream.New(log, hub, &counts{})
+		streams := stream.New(log, hub, nil, &counts{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()

@@ -13,8 +13,8 @@ import (
 // Limits on what one Read looks at, so that a reader of rare types still gets to breathe.
 const (
 	readEvents = 16 << 10
-	readBlocks = 1 << 10 // stretches between two marks that are skipped unread
-	readTime   = 20 * time.Millisecond
+	readBlocks = 1 << 8 // stretches between two marks that are skipped unread
+	readTime   = 2 * time.Millisecond
 )
 
 // Read returns the part of the log that follows a position.

@@ -34,6 +34,7 @@ type subscription struct {
 	selection    *filter.Selection
 	ledger       *ledger.Ledger
 	err          error  // why it has ended
+	caller       string // who consumes it: the newest consumer's
 	generation   uint64 // changes whenever what was scanned is void
 	filterErrors int64
 	due          time.Duration         // nothing is due before

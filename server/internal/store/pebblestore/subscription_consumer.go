@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/straw-gateway/straw/server/internal/event"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/store"
 	"github.com/straw-gateway/straw/server/internal/store/pebblestore/ledger"
 )
@@ -33,6 +34,7 @@ func (s *Subscriptions) Consume(ctx context.Context, id string, outstanding int)
 		return nil, sub.err
 	}
 	c := &consumer{subscription: sub, ready: make(chan struct{}, 1)}
+	sub.caller = share.CallerOf(ctx)
 	c.taker = sub.ledger.Join(outstanding, c)
 	c.signal()
 	return c, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/store/pebblestore/ledger"
 )
 
@@ -23,6 +24,8 @@ type pump struct {
 	waiter    *fanout.Waiter // while there is a consumer to scan for
 	joined    *filter.Selection
 	chooser   filter.Chooser
+	turn      share.Turn
+	account   string // whose turn that is
 	found     []ledger.Match
 	timer     <-chan time.Time
 	timerAt   time.Duration
@@ -121,12 +124,18 @@ func (p *pump) arm() {
 	}
 }
 
-// enter makes the pump one of the hub's readers, with the selection that the subscription has now.
-func (p *pump) enter(selection *filter.Selection, at event.Sequence) {
+// patience is how long the pump waits for its turn before it sees to deadlines.
+const patience = 50 * time.Millisecond
+
+// enter makes the pump one of the hub's readers, with the selection that the subscription has now, on a caller's account.
+func (p *pump) enter(selection *filter.Selection, caller string, at event.Sequence) {
+	if p.joined == nil || p.account != caller {
+		p.turn, p.account = p.all.Share.Turn(caller), caller
+	}
 	if p.joined != selection {
 		p.leave()
 		p.waiter, p.joined = p.all.Hub.Join(selection), selection
-		p.chooser = filter.Chooser{Selection: p.waiter.Selection(), Shared: p.waiter.Shared}
+		p.chooser = filter.Chooser{Selection: p.waiter.Selection(), Shared: p.waiter.Shared, Turn: &p.turn}
 	}
 	p.waiter.At(at)
 }
@@ -156,16 +165,20 @@ func (p *pump) scan(ctx context.Context) (more bool, err error) {
 	if st.from >= p.all.Hub.Head() {
 		return false, nil
 	}
+	p.turn.Patience(time.Now().Add(patience))
+	defer p.turn.Give()
 	seg, err := p.read(ctx, st)
-	if errors.Is(err, event.ErrPassed) {
+	switch {
+	case errors.Is(err, share.ErrLater):
+		return true, nil
+	case errors.Is(err, event.ErrPassed):
 		p.expire()
 		return true, nil
-	}
-	if err != nil {
+	case err != nil:
 		return false, err
 	}
-	through := seg.Through() // before the view: the segment may grow in between
-	if err := p.choose(seg, st, through); err != nil {
+	through, err := p.choose(ctx, seg, st, seg.Through()) // before the view: the segment may grow in between
+	if err != nil {
 		return false, err
 	}
 	p.scanned(st, through)
@@ -177,7 +190,7 @@ func (p *pump) next() stretch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	from := p.ledger.ScanFrom()
-	p.enter(p.selection, from)
+	p.enter(p.selection, p.caller, from)
 	// The waiter's selection is shared with all who want the same, and so are its verdicts.
 	return stretch{from: from, selection: p.waiter.Selection(), generation: p.generation}
 }
@@ -186,21 +199,29 @@ func (p *pump) read(ctx context.Context, st stretch) (*event.Segment, error) {
 	if seg := p.all.Hub.Segment(st.from); seg != nil {
 		return seg, nil
 	}
+	if err := p.turn.Take(ctx); err != nil {
+		return nil, err
+	}
 	return p.all.log.Read(ctx, st.from, st.selection.MayWant)
 }
 
-// choose finds the matches of a segment.
-func (p *pump) choose(seg *event.Segment, st stretch, through event.Sequence) error {
+// choose finds the matches of a segment up to a position, and returns up to which it has: less if its turn ends before.
+func (p *pump) choose(ctx context.Context, seg *event.Segment, st stretch, through event.Sequence) (event.Sequence, error) {
 	p.found = p.found[:0]
+	at := st.from
 	defer p.chooser.Leave()
 	for i, e := range seg.View() {
 		if e.Seq <= st.from || e.Seq > through {
 			continue
 		}
-		ok, failed, err := p.chooser.Choose(seg, i, e)
-		if err != nil {
-			return err
+		ok, failed, err := p.chooser.Choose(ctx, seg, i, e)
+		if errors.Is(err, share.ErrLater) {
+			return at, nil
 		}
+		if err != nil {
+			return at, err
+		}
+		at = e.Seq
 		if failed {
 			p.filterFailed()
 		}
@@ -208,7 +229,7 @@ func (p *pump) choose(seg *event.Segment, st stretch, through event.Sequence) er
 			p.found = append(p.found, ledger.Match{Segment: seg, Entry: e})
 		}
 	}
-	return nil
+	return through, nil
 }
 
 func (p *pump) filterFailed() {

@@ -13,6 +13,7 @@ import (
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/fanout"
 	"github.com/straw-gateway/straw/server/internal/filter"
+	"github.com/straw-gateway/straw/server/internal/share"
 	"github.com/straw-gateway/straw/server/internal/store"
 )
 
@@ -20,6 +21,8 @@ import (
 type SubscriptionOptions struct {
 	// Hub is what the log publishes to.
 	Hub *fanout.Hub
+	// Share is what scanning the log for consumers takes its turns of; nil: it needn't wait.
+	Share *share.Share
 	// Clock is what deadlines run on; nil for the real one.
 	Clock Clock
 	// MaxSubscriptions bounds how many there are; zero for 10,000.
