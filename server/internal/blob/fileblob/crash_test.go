@@ -255,6 +255,33 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	}
 }
 
+// TestStrangersLock: a lock file that holds something is another program's, and isn't emptied.
+func TestStrangersLock(t *testing.T) {
+	dir := t.TempDir()
+	outside := filepath.Join(t.TempDir(), "outside")
+	lock := filepath.Join(dir, "LOCK")
+	for what, make := range map[string]func() error{
+		"a file": func() error { return os.WriteFile(lock, []byte("stranger"), 0o600) },
+		"a link": func() error {
+			return errors.Join(os.WriteFile(outside, []byte("stranger"), 0o600), os.Symlink(outside, lock))
+		},
+	} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		if blobs, err := fileblob.Open(dir, noReserve); err == nil {
+			blobs.Close()
+			t.Errorf("%s: the directory is taken", what)
+		}
+		if b, err := os.ReadFile(lock); err != nil || string(b) != "stranger" {
+			t.Errorf("%s: the lock is now %q, %v", what, b, err)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLeavesRoom(t *testing.T) {
 	dir := t.TempDir()
 	blobs, err := fileblob.Open(dir, fileblob.Options{Reserve: 1 << 60})

@@ -86,6 +86,10 @@ func (b *Blobs) open() (err error) {
 	if b.root, err = os.OpenRoot(b.path); err != nil {
 		return err
 	}
+	if info, err := b.root.Lstat(lockName); err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
+		// Taking it would empty it, or what it links to.
+		return fmt.Errorf("its %s isn't an empty file, so it is another program's: name another directory", lockName)
+	}
 	if b.lock, err = vfs.Default.Lock(filepath.Join(b.path, lockName)); err != nil {
 		return fmt.Errorf("another process may have it open; end that one, or name another directory: %w", err)
 	}

@@ -32,10 +32,10 @@ func (l *Log) backup(ctx context.Context, dir string) (b store.Bounds, err error
 	if _, err := l.opts.FS.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return b, errors.Join(errors.New("it exists already"), err)
 	}
-	if err := l.opts.FS.RemoveAll(dir + partial); err != nil {
+	if err := l.removePartial(dir + partial); err != nil {
 		return b, err
 	}
-	if err := l.opts.FS.MkdirAll(l.opts.FS.PathDir(dir), 0o700); err != nil {
+	if err := l.makeFolder(l.opts.FS.PathDir(dir)); err != nil {
 		return b, err
 	}
 	if err := l.checkpoint(ctx, dir+partial); err != nil {
@@ -48,6 +48,18 @@ func (l *Log) backup(ctx context.Context, dir string) (b store.Bounds, err error
 		return b, err
 	}
 	return b, l.syncDir(l.opts.FS.PathDir(dir))
+}
+
+// removePartial removes what is left of an earlier attempt, and nothing else.
+func (l *Log) removePartial(dir string) error {
+	f, err := readFolder(l.opts.FS, dir)
+	if err != nil {
+		return err
+	}
+	if len(f.names) > 0 && !f.isDatabase() {
+		return fmt.Errorf("%s is in the way, and isn't what an earlier attempt left: it holds %s", dir, some(f.names))
+	}
+	return l.opts.FS.RemoveAll(dir)
 }
 
 func (l *Log) syncDir(name string) error {

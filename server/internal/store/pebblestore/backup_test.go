@@ -130,6 +130,20 @@ func TestBackupOfBackup(t *testing.T) {
 	}
 }
 
+// TestBackupRemovesNothingElse finds something in the place where it would work.
+func TestBackupRemovesNothingElse(t *testing.T) {
+	fs := vfs.NewMem()
+	l := mustOpen(t, "store", small(fs))
+	defer mustClose(t, l)
+	holdFile(t, fs, "backup"+partial+"/photo", "photo")
+	if _, err := l.Backup(context.Background(), "backup"); err == nil || !strings.Contains(err.Error(), "photo") {
+		t.Fatalf("a backup over something else: %v", err)
+	}
+	if string(contents(t, fs, "backup"+partial+"/photo")) != "something" {
+		t.Fatal("it has changed")
+	}
+}
+
 // TestBackupFails leaves the store as it was, and nothing that looks like a backup.
 func TestBackupFails(t *testing.T) {
 	checkLeaks(t)

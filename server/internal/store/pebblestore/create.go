@@ -13,7 +13,7 @@ import (
 // begin makes the directory, and leaves word in it that a store is being made: whoever finds that may go on.
 func (l *Log) begin() error {
 	l.creating = true
-	if err := l.fs.MkdirAll(l.dir, 0o700); err != nil {
+	if err := l.makeFolder(l.dir); err != nil {
 		return err
 	}
 	if err := l.holdFolder(); err != nil {
@@ -32,6 +32,27 @@ func (l *Log) begin() error {
 		return err
 	}
 	return l.syncDir(l.dir)
+}
+
+// makeFolder makes a directory, and makes its name durable, and those of the ones above it that were missing.
+func (l *Log) makeFolder(dir string) error {
+	fs := l.opts.FS
+	var parents []string
+	for at := dir; ; at = fs.PathDir(at) {
+		if _, err := fs.Stat(at); err == nil || fs.PathDir(at) == at {
+			break
+		}
+		parents = append(parents, fs.PathDir(at))
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, parent := range parents {
+		if err := l.syncDir(parent); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finishCreating takes that back. Nothing is acknowledged before it is certain to be gone.

@@ -40,6 +40,7 @@ func TestFoldersWithoutAStore(t *testing.T) {
 		{[]string{blob}, "exports", true},
 		{[]string{blob, "README"}, "exports", true},
 		{[]string{waterlineFile}, waterlineFile, true},
+		{[]string{"LOCK", "000005.sst"}, "LOCK isn't an empty file", false},
 		{[]string{"000005.sst"}, "marker.manifest.* is missing", true},
 		{[]string{"000005.log="}, "marker.manifest.* is missing", true},
 		{[]string{"OPTIONS-000003"}, "marker.manifest.* is missing", true},
@@ -131,6 +132,21 @@ func TestAdoptNeedsAStore(t *testing.T) {
 	if _, err := fs.Stat("store"); err == nil {
 		t.Fatal("it made the folder")
 	}
+}
+
+// TestPowerCutKeepsTheFolder makes a store some folders down and cuts the power: the folders above it are there as well.
+func TestPowerCutKeepsTheFolder(t *testing.T) {
+	fs, g := newCrashFS(), newWitness()
+	l := mustOpen(t, "a/b/c/store", small(fs))
+	appendMany(t, l, g, 0, 10)
+	left := fs.cut(0, nil)
+	mustClose(t, l)
+	l = mustOpen(t, "a/b/c/store", small(left))
+	defer mustClose(t, l)
+	if head := l.Bounds().Head; head != 10 {
+		t.Fatalf("%d events are left", head)
+	}
+	g.check(t, l)
 }
 
 // TestKilledWhileCreating ends the process, or cuts the power, before each operation on the disk of a store's making. What is

@@ -93,6 +93,10 @@ func (l *Log) holdFolder() error {
 
 // lockFile takes the lock file, which it makes if need be.
 func (l *Log) lockFile() error {
+	if info, err := l.fs.Stat(l.fs.PathJoin(l.dir, lockFile)); err == nil && (info.IsDir() || info.Size() > 0) {
+		// Taking it would empty it.
+		return fmt.Errorf("%s isn't an empty file, and so isn't a store's; nothing in the folder was changed: move it away", l.fs.PathJoin(l.dir, lockFile))
+	}
 	file, err := pebble.LockDirectory(l.dir, l.fs)
 	if err != nil {
 		return inUse(err)
