@@ -390,3 +390,55 @@ func mustBeSame(t *testing.T, before, after map[string]string) {
 		}
 	}
 }
+
+// TestOlderManifest takes the manifest of a store back, a bit at a time, while all tables are still there. Pebble would take
+// the newer ones for rubbish: the store must be refused, and stay as it is, or all of it must be there.
+func TestOlderManifest(t *testing.T) {
+	fs, g := newCrashFS(), newWitness()
+	o := small(fs)
+	o.still = true
+	l := mustOpen(t, "store", o)
+	for i := range 4 {
+		appendMany(t, l, g, i*100, i*100+100)
+		if err := l.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.checkTables(); err != nil { // as happens each second
+		t.Fatal(err)
+	}
+	appendMany(t, l, g, 400, 410)
+	d := &damaged{fs: fs.cut(100, nil), witness: g}
+	mustClose(t, l)
+	f, err := readFolder(d.fs, "store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := f.path(f.marked(manifestMarker))
+	data := contents(t, d.fs, manifest)
+	refusals := 0
+	for end := len(data) - 1; end > 0; end -= 1 + len(data)/60 {
+		fs := copyFS(t, d.fs)
+		write(t, fs, manifest, data[:end])
+		before := everyFile(t, fs)
+		l, err := Open("store", small(fs))
+		if err == nil {
+			g.check(t, l)
+			if head := int(l.Bounds().Head); head != len(g.acked) {
+				t.Fatalf("with %d of %d bytes, %d events are left of %d", end, len(data), head, len(g.acked))
+			}
+			mustClose(t, l)
+			continue
+		}
+		refusals++
+		if !errors.Is(err, event.ErrCorrupt) {
+			t.Fatalf("with %d of %d bytes: %v", end, len(data), err)
+		}
+		mustBeSame(t, before, everyFile(t, fs))
+		d.putBack(t, fs)
+		d.check(t, fs, whole, "")
+	}
+	if refusals < 20 {
+		t.Fatalf("only %d were refused", refusals)
+	}
+}
