@@ -260,13 +260,13 @@ func TestStrangersLock(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "outside")
 	lock := filepath.Join(dir, "LOCK")
-	for what, make := range map[string]func() error{
+	for what, place := range map[string]func() error{
 		"a file": func() error { return os.WriteFile(lock, []byte("stranger"), 0o600) },
 		"a link": func() error {
 			return errors.Join(os.WriteFile(outside, []byte("stranger"), 0o600), os.Symlink(outside, lock))
 		},
 	} {
-		if err := make(); err != nil {
+		if err := place(); err != nil {
 			t.Fatal(err)
 		}
 		if blobs, err := fileblob.Open(dir, noReserve); err == nil {
