@@ -90,7 +90,11 @@ type connKey struct{}
 // before the server serves.
 func Attach(s *http.Server) {
 	s.ConnState = ConnState
+	others := s.ConnContext
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if others != nil {
+			ctx = others(ctx, c)
+		}
 		return context.WithValue(ctx, connKey{}, Of(c))
 	}
 	handler := s.Handler
