@@ -73,7 +73,21 @@ func startBinary(t testing.TB, bin, dir string, args ...string) *gateway {
 // startBinaryWith does so with some more variables, as NAME=value, in the environment.
 func startBinaryWith(t testing.TB, variables []string, bin, dir string, args ...string) *gateway {
 	t.Helper()
-	g := &gateway{t: t, logs: &logTail{}, exited: make(chan struct{})}
+	g, listening := launchBinary(t, variables, bin, dir, args...)
+	select {
+	case <-listening:
+	case <-g.exited:
+		t.Fatalf("straw serve ended before it listened: %v\n%s", g.err, g.logs)
+	case <-time.After(30 * time.Second):
+		t.Fatalf("straw serve didn't listen within 30 s\n%s", g.logs)
+	}
+	return g
+}
+
+// launchBinary starts `straw serve`; listening is closed once it listens.
+func launchBinary(t testing.TB, variables []string, bin, dir string, args ...string) (g *gateway, listening <-chan struct{}) {
+	t.Helper()
+	g = &gateway{t: t, logs: &logTail{}, exited: make(chan struct{})}
 	args = append([]string{"serve", "--webhook-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
 		"--store", "pebble:" + filepath.Join(dir, "store"), "--blobs", "file:" + filepath.Join(dir, "exports"), "--log-format", "json"}, args...)
 	g.cmd = exec.Command(bin, args...)
@@ -85,17 +99,10 @@ func startBinaryWith(t testing.TB, variables []string, bin, dir string, args ...
 	if err := g.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	listening := make(chan struct{})
-	go g.follow(stderr, listening)
+	heard := make(chan struct{})
+	go g.follow(stderr, heard)
 	t.Cleanup(g.kill)
-	select {
-	case <-listening:
-	case <-g.exited:
-		t.Fatalf("straw serve ended before it listened: %v\n%s", g.err, g.logs)
-	case <-time.After(30 * time.Second):
-		t.Fatalf("straw serve didn't listen within 30 s\n%s", g.logs)
-	}
-	return g
+	return g, heard
 }
 
 // follow reads the log for the listeners' addresses, and then to its end.

@@ -155,6 +155,7 @@ func (g *gateway) run(ctx context.Context, end func()) error {
 		func() error { return g.fetcher.Run(work) },
 		func() error { return g.secrets.Watch(work, g.logger) },
 		func() error { return g.watchStore(work) },
+		func() error { return g.watchHealth(work) },
 		func() error { return g.api.Serve(g.grpcListener) },
 		func() error { return ignoreClosed(g.rest.Serve(g.httpListener)) },
 		func() error { return ignoreClosed(g.webhook.Serve(g.webhookListener)) },
@@ -197,6 +198,23 @@ func (g *gateway) watchStore(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return nil
+	}
+}
+
+// healthEvery is how often gRPC's health service is told what /readyz says.
+const healthEvery = time.Second
+
+// watchHealth keeps the health service true.
+func (g *gateway) watchHealth(ctx context.Context) error {
+	t := time.NewTicker(healthEvery)
+	defer t.Stop()
+	for {
+		g.api.Ready(g.ready() == nil)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
 

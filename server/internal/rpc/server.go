@@ -156,6 +156,15 @@ func registerSubscriptions(to grpc.ServiceRegistrar, o Options) {
 	strawv1.RegisterSubscriptionServiceServer(to, &subscriptionService{log: o.Log, hub: o.Hub, subscriptions: o.Subscriptions, share: o.Share})
 }
 
+// Ready makes the health service say whether calls will be answered, until NotServing. A caller may say the same again.
+func (s *Server) Ready(ready bool) {
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if ready {
+		status = healthv1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", status)
+}
+
 // NotServing makes the health service say so, for good: load balancers look elsewhere while what is open goes on.
 func (s *Server) NotServing() { s.health.Shutdown() }
 

@@ -33,7 +33,9 @@ func (l *Log) runAppender() {
 			return
 		}
 		l.takeSlots(g.slots() - 1)
+		l.writing.begin()
 		l.process(g)
+		l.writing.end()
 		l.applied <- g
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -79,6 +80,31 @@ func TestFloor(t *testing.T) {
 		}
 		mustClose(t, l)
 	}
+}
+
+// TestDiskStalls has a sync take long: the log says that it takes no events in time, and takes it back by itself.
+func TestDiskStalls(t *testing.T) {
+	checkLeaks(t)
+	stalling := &stallFS{FS: vfs.NewMem()}
+	o := small(stalling)
+	o.stalled = 50 * time.Millisecond
+	l := mustOpen(t, "store", o)
+	defer mustClose(t, l)
+	appendMany(t, l, newWitness(), 0, 10)
+	eventually(t, "nothing is wrong", func() bool { return l.Stats().Problem == "" })
+	held, release := stalling.stall()
+	done := make(chan error, 1)
+	go func() {
+		_, err := l.Append(context.Background(), draft(100))
+		done <- err
+	}()
+	<-held
+	eventually(t, "the stall is told", func() bool { return strings.Contains(l.Stats().Problem, "stalls") })
+	release()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the stall is over", func() bool { return l.Stats().Problem == "" })
 }
 
 // TestDiskFillsFast looks at the disk before the second is over if much was written.

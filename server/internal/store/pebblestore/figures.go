@@ -1,8 +1,10 @@
 package pebblestore
 
 import (
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/straw-gateway/straw/server/internal/store"
 )
@@ -14,6 +16,19 @@ type figures struct {
 	bytes uint64 // encoded events and raw bodies ever appended
 }
 
+// problem says why events aren't taken now, or not in time; empty if they are.
+func (l *Log) problem() string {
+	for _, p := range []*string{l.disk.problem.Load(), l.disk.exhausted.Load()} {
+		if p != nil {
+			return *p
+		}
+	}
+	if waits := max(l.writing.lasts(), l.settling.lasts()); waits >= l.opts.stalled {
+		return fmt.Sprintf("the disk of %s stalls: what is being written has waited for %s", l.dir, waits.Round(time.Second))
+	}
+	return ""
+}
+
 // Stats returns the log's figures.
 func (l *Log) Stats() store.Stats {
 	f := &l.figures
@@ -21,9 +36,7 @@ func (l *Log) Stats() store.Stats {
 	defer f.mu.Unlock()
 	s := f.stats
 	s.ByType = slices.Clone(s.ByType)
-	if p := l.disk.problem.Load(); p != nil {
-		s.Problem = *p
-	}
+	s.Problem = l.problem()
 	if w := l.disk.warning.Load(); w != nil {
 		s.Warning = *w
 	}

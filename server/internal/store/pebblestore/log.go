@@ -52,11 +52,13 @@ type Log struct {
 	finished chan struct{} // closed when appender and publisher have ended
 
 	appender appender
-	figures  figures
-	disk     disk
-	clock    *seenClock
-	hold     atomic.Pointer[func() event.Sequence]
-	raised   atomic.Pointer[func()] // called after the floor has risen
+	// writing and settling are what appender and publisher are busy with.
+	writing, settling busy
+	figures           figures
+	disk              disk
+	clock             *seenClock
+	hold              atomic.Pointer[func() event.Sequence]
+	raised            atomic.Pointer[func()] // called after the floor has risen
 	// retaining is held while the floor is raised.
 	retaining sync.Mutex
 

@@ -47,6 +47,8 @@ type Options struct {
 	// written. Zero for 500.
 	MaxOpenFiles int
 
+	// stalled is how long a write may take before the log says that the disk stalls; zero for 5 s.
+	stalled time.Duration
 	// patience bounds how long Open and Close wait for Pebble once the log has failed.
 	patience time.Duration
 	// incarnate makes the store an incarnation of its own.
@@ -86,6 +88,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWaitingBytes, defaultWaitingBytes)
 	orDefault(&o.MaxOpenFiles, defaultMaxOpenFiles)
 	orDefault(&o.patience, defaultPatience)
+	orDefault(&o.stalled, slowDisk)
 	return o
 }
 

@@ -9,9 +9,11 @@ import (
 func (l *Log) runPublisher() {
 	defer close(l.finished)
 	for g := range l.applied {
+		l.settling.begin()
 		if err := l.settle(g); err != nil {
 			l.fail(err)
 		}
+		l.settling.end()
 		err := l.refusal()
 		g.finish(err)
 		if err == nil && g.commit > 0 {
