@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/straw-gateway/straw/server/internal/app"
 	"github.com/straw-gateway/straw/server/internal/config"
 )
 
@@ -31,18 +32,21 @@ func (p *program) configCheck() *cobra.Command {
 			return err
 		}
 		if *output == asText {
-			_, err := fmt.Fprintln(p.stdout, "The settings are good.")
-			return err
+			return p.showGood(settings)
 		}
 		result := struct {
-			OK       bool     `json:"ok"`
-			Problems []string `json:"problems,omitempty"`
-			Warnings []string `json:"warnings,omitempty"`
+			OK       bool      `json:"ok"`
+			Problems []string  `json:"problems,omitempty"`
+			Warnings []string  `json:"warnings,omitempty"`
+			Disk     *diskRoom `json:"disk,omitempty"`
 		}{OK: err == nil}
 		if err != nil {
 			result.Problems = strings.Split(err.Error(), "\n")
 		} else {
 			result.Warnings = settings.Warnings()
+			if room, err := app.RoomFor(settings); err == nil {
+				result.Disk = &diskRoom{room.Total, room.Free, room.Floor}
+			}
 		}
 		if writeErr := output.write(p.stdout, result); writeErr != nil {
 			return writeErr
@@ -53,6 +57,27 @@ func (p *program) configCheck() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// diskRoom is the store's disk as JSON; webhooks are refused below the floor.
+type diskRoom struct {
+	Total uint64 `json:"totalBytes"`
+	Free  uint64 `json:"freeBytes"`
+	Floor uint64 `json:"floorBytes"`
+}
+
+// showGood says that the settings are good, and what they mean on this disk.
+func (p *program) showGood(settings *config.Config) error {
+	if _, err := fmt.Fprintln(p.stdout, "The settings are good."); err != nil {
+		return err
+	}
+	room, err := app.RoomFor(settings)
+	if err != nil { // which says nothing against the settings
+		fmt.Fprintf(p.stderr, "straw: warning: %v\n", err)
+		return nil
+	}
+	_, err = fmt.Fprintf(p.stdout, "On the store's disk %s.\n", room)
+	return err
 }
 
 func (p *program) configShow() *cobra.Command {

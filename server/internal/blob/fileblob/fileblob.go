@@ -34,13 +34,17 @@ const (
 
 const lockName = "LOCK"
 
-// DefaultReserve is the room that exports leave free on their disk, in bytes. It is more than the log needs to go on.
-const DefaultReserve = 2 << 30
+// DefaultReserve is the room that exports leave free on their disk, in bytes; on a small disk it is a fifth of it, and minReserve
+// at least. It is more than the log needs to go on.
+const (
+	DefaultReserve = 2 << 30
+	minReserve     = 384 << 20
+)
 
 // Options are the choices of a store. The zero value is good.
 type Options struct {
 	// Reserve is the room to leave free on the disk, in bytes; writers fail with event.ErrFull before they take it. Zero
-	// means DefaultReserve, a negative number none.
+	// means DefaultReserve, less on a small disk, and a negative number none.
 	Reserve int64
 
 	fsync func(*os.File) error // nil: (*os.File).Sync; tests see what is durable when
@@ -67,9 +71,6 @@ func Open(path string, options Options) (*Blobs, error) {
 	b := &Blobs{path: path, reserve: options.Reserve, fsync: options.fsync}
 	if b.fsync == nil {
 		b.fsync = (*os.File).Sync
-	}
-	if b.reserve == 0 {
-		b.reserve = DefaultReserve
 	}
 	err := b.open()
 	if err != nil {

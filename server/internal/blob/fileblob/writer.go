@@ -165,10 +165,18 @@ func (w *writer) checkRoom() error {
 	if err != nil {
 		return fmt.Errorf("see how full the disk of %s is: %w", w.blobs.path, err)
 	}
-	if int64(usage.AvailBytes) < w.blobs.reserve {
-		return fmt.Errorf("%w: of %s %d MiB are free, and exports leave %d MiB", event.ErrFull, w.blobs.path, usage.AvailBytes>>20, w.blobs.reserve>>20)
+	if reserve := w.blobs.reserveOf(usage.TotalBytes); int64(usage.AvailBytes) < reserve {
+		return fmt.Errorf("%w: of %s %d MiB are free, and exports leave %d MiB", event.ErrFull, w.blobs.path, usage.AvailBytes>>20, reserve>>20)
 	}
 	return nil
+}
+
+// reserveOf is what exports leave free on a disk of a size in bytes.
+func (b *Blobs) reserveOf(total uint64) int64 {
+	if b.reserve != 0 {
+		return b.reserve
+	}
+	return max(minReserve, min(DefaultReserve, int64(total/5)))
 }
 
 func (w *writer) Commit() (blob.Info, error) {
