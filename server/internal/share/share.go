@@ -207,9 +207,13 @@ func (s *Share) rouse(after time.Duration) {
 // A queue is a heap of callers, the one who had least first.
 type queue []*caller
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].had < q[j].had }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i]; q[i].index, q[j].index = i, j }
+func (q *queue) Len() int           { return len(*q) }
+func (q *queue) Less(i, j int) bool { return (*q)[i].had < (*q)[j].had }
+func (q *queue) Swap(i, j int) {
+	s := *q
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
 
 // Push implements heap.Interface.
 func (q *queue) Push(x any) {

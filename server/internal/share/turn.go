@@ -2,6 +2,7 @@ package share
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"time"
 )
@@ -86,7 +87,7 @@ func (t *Turn) await(ctx context.Context) error {
 	}
 	if !t.share.withdraw(t) { // it has just come
 		<-t.came
-		if err != ErrLater {
+		if !errors.Is(err, ErrLater) {
 			t.share.done(t, 0)
 			return err
 		}
