@@ -187,8 +187,8 @@ func (w *writer) Commit() (blob.Info, error) {
 			return explain(w.name, "describe", err)
 		}
 		synced := make(chan error, 1)
-		go func() { synced <- errors.Join(w.settle(), w.file.Close()) }()
-		err = w.blobs.prepare(w.name, manifest, encoded) // beside it: a disk syncs two files in little more than the time of one
+		go func() { synced <- w.settle() }()
+		err = w.blobs.prepare(w.name, manifest, encoded) // beside it: a disk syncs several files in little more than the time of one
 		if failed := <-synced; failed != nil {
 			w.blobs.unprepare(w.name, manifest)
 			return explain(w.name, "sync", failed)
@@ -210,15 +210,17 @@ func (w *writer) Commit() (blob.Info, error) {
 }
 
 // settle makes all bytes durable, and their name: not every file system keeps the order of two names, and a manifest must not
-// outlive a power cut without its bytes.
+// outlive a power cut without its bytes. It closes the file.
 func (w *writer) settle() error {
-	if err := w.blobs.fsync(w.file); err != nil {
-		return err
-	}
-	if w.durable > 0 { // since a partial was published
-		return nil
-	}
-	return w.blobs.sync()
+	named := make(chan error, 1)
+	go func() {
+		if w.durable > 0 { // since a partial was published
+			named <- nil
+			return
+		}
+		named <- w.blobs.sync()
+	}()
+	return errors.Join(w.blobs.fsync(w.file), w.file.Close(), <-named)
 }
 
 // do runs one step, unless the writer, its context or the store has ended.
