@@ -17,7 +17,7 @@ func (l *Log) start() {
 	var ctx context.Context
 	ctx, l.stop = context.WithCancel(context.Background())
 	if u, err := l.opts.FS.GetDiskUsage(l.dir); err == nil && u.TotalBytes > 0 {
-		l.opts.Logger.Info("the store's disk: "+l.opts.room(u).String(), "dir", l.dir, "total_bytes", u.TotalBytes, "free_bytes", u.AvailBytes,
+		l.opts.Logger.Info("the store's disk", "dir", l.dir, "room", l.opts.room(u).String(), "total_bytes", u.TotalBytes, "free_bytes", u.AvailBytes,
 			"floor_bytes", l.opts.room(u).Floor)
 	}
 	l.checkDisk()

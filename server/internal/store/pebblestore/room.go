@@ -98,7 +98,7 @@ func (l *Log) lacksRoom(name string) {
 func (l *Log) exhaust(sentence string, about ...any) {
 	l.disk.exhausted.Store(&sentence)
 	close(*l.disk.none.Load())
-	l.opts.Logger.Warn(sentence, about...)
+	l.opts.Logger.Warn("the disk is full", append(about, "because", sentence)...)
 }
 
 // recover tells that there is room again. The caller holds disk.mu.
