@@ -1,6 +1,9 @@
 package rest
 
 import (
+	"slices"
+	"sync"
+
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that everything but frames goes to
 	"google.golang.org/grpc/mem"
@@ -14,6 +17,24 @@ import (
 type frame struct {
 	deliveries [][]byte
 	rest       *strawv1.SubscribeResponse // all other fields
+	own        *frameBuffer               // what the deliveries lie in
+}
+
+// A frameBuffer is lent to a frame from when it has come until it is written: a stream that waits for its next has none.
+type frameBuffer struct {
+	encoded    []byte
+	deliveries [][]byte
+}
+
+var frameBuffers = sync.Pool{New: func() any { return new(frameBuffer) }}
+
+// release gives back what a frame has borrowed; it has no deliveries then. One that was large is dropped.
+func (f *frame) release() {
+	if f.own != nil && cap(f.own.encoded) <= 2*pieceSize {
+		f.own.deliveries = f.deliveries[:0]
+		frameBuffers.Put(f.own)
+	}
+	f.own, f.deliveries = nil, nil
 }
 
 var deliveriesField = (&strawv1.SubscribeResponse{}).ProtoReflect().Descriptor().Fields().ByName("deliveries").Number()
@@ -30,7 +51,11 @@ func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return c.CodecV2.Unmarshal(data, v)
 	}
-	return f.parse(data.Materialize())
+	f.own = frameBuffers.Get().(*frameBuffer)
+	f.own.encoded = slices.Grow(f.own.encoded[:0], data.Len())[:data.Len()]
+	data.CopyTo(f.own.encoded)
+	f.deliveries = f.own.deliveries
+	return f.parse(f.own.encoded)
 }
 
 // parse takes over an encoded SubscribeResponse.

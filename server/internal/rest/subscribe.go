@@ -127,6 +127,7 @@ var errGone = errors.New("the caller is gone")
 // forwardNext passes on one message, and keeps none of it.
 func forwardNext(out *outlet, receive func(*frame) error) error {
 	var next frame
+	defer next.release()
 	if err := receive(&next); err != nil {
 		return err
 	}
