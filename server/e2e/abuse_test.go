@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -15,6 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/rpc/rawhttp2"
 )
 
 // residentMiB is what the gateway's process takes of the memory.
@@ -54,46 +52,16 @@ func (g *gateway) mustServe() {
 	}
 }
 
-// A rawPeer speaks HTTP/2 frames to the gRPC port, as a hostile client would.
-type rawPeer struct {
-	*http2.Framer
-	conn    net.Conn
-	headers bytes.Buffer
-	encoder *hpack.Encoder
-}
-
-func dialRaw(t *testing.T, g *gateway) *rawPeer {
+// dialRaw connects to the gRPC port as a hostile client that doesn't look at what it is answered.
+func dialRaw(t *testing.T, g *gateway) *rawhttp2.Peer {
 	t.Helper()
-	conn, err := net.Dial("tcp", g.grpc)
+	p, err := rawhttp2.Dial(g.grpc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	p := &rawPeer{Framer: http2.NewFramer(conn, conn), conn: conn}
-	p.encoder = hpack.NewEncoder(&p.headers)
-	if err := p.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with the connection
+	t.Cleanup(func() { _ = p.Conn.Close() })
+	go p.Discard() // ends with the connection
 	return p
-}
-
-// request encodes the headers of a call.
-func (p *rawPeer) request(path string, more ...hpack.HeaderField) []byte {
-	p.headers.Reset()
-	for _, f := range append([]hpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "straw"},
-		{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
-	}, more...) {
-		_ = p.encoder.WriteField(f) // into a buffer
-	}
-	return bytes.Clone(p.headers.Bytes())
 }
 
 const subscribePath = "/straw.v1.EventService/Subscribe"
@@ -105,7 +73,7 @@ func TestRapidReset(t *testing.T) {
 	p := dialRaw(t, g)
 	for i := range 100_000 {
 		id := uint32(2*i + 1)
-		if p.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: p.request(subscribePath), EndHeaders: true}) != nil ||
+		if p.Open(id, subscribePath) != nil ||
 			p.WriteRSTStream(id, http2.ErrCodeCancel) != nil {
 			break // the gateway has had enough of this peer
 		}
@@ -120,22 +88,22 @@ func TestRapidReset(t *testing.T) {
 func TestHeaderAndPingFloods(t *testing.T) {
 	g := startGateway(t, t.TempDir())
 	before := g.residentMiB()
-	floods := map[string]func(p *rawPeer) error{
-		"continuation": func(p *rawPeer) error {
-			if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(subscribePath)}); err != nil {
+	floods := map[string]func(p *rawhttp2.Peer) error{
+		"continuation": func(p *rawhttp2.Peer) error {
+			if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.Request(subscribePath)}); err != nil {
 				return err
 			}
 			for range 10_000 {
-				block := p.request("/", hpack.HeaderField{Name: "x-flood", Value: strings.Repeat("x", 4000), Sensitive: true})
+				block := p.Request("/", hpack.HeaderField{Name: "x-flood", Value: strings.Repeat("x", 4000), Sensitive: true})
 				if err := p.WriteContinuation(1, false, block); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		"large headers": func(p *rawPeer) error {
+		"large headers": func(p *rawhttp2.Peer) error {
 			for i := range 1000 {
-				block := p.request(subscribePath, hpack.HeaderField{Name: "x-large", Value: strings.Repeat("x", 15<<10)}, hpack.HeaderField{Name: "x-larger", Value: strings.Repeat("y", 15<<10)})
+				block := p.Request(subscribePath, hpack.HeaderField{Name: "x-large", Value: strings.Repeat("x", 15<<10)}, hpack.HeaderField{Name: "x-larger", Value: strings.Repeat("y", 15<<10)})
 				if err := p.WriteRawFrame(http2.FrameHeaders, 0, uint32(2*i+1), block[:min(len(block), 16<<10)]); err != nil {
 					return err
 				}
@@ -145,7 +113,7 @@ func TestHeaderAndPingFloods(t *testing.T) {
 			}
 			return nil
 		},
-		"pings": func(p *rawPeer) error {
+		"pings": func(p *rawhttp2.Peer) error {
 			for range 100_000 {
 				if err := p.WritePing(false, [8]byte{1}); err != nil {
 					return err
@@ -153,8 +121,8 @@ func TestHeaderAndPingFloods(t *testing.T) {
 			}
 			return nil
 		},
-		"a byte at a time": func(p *rawPeer) error {
-			if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(subscribePath), EndHeaders: true}); err != nil {
+		"a byte at a time": func(p *rawhttp2.Peer) error {
+			if err := p.Open(1, subscribePath); err != nil {
 				return err
 			}
 			// A message that claims 1 MiB and comes in single bytes.
@@ -207,44 +175,24 @@ func TestRefusedRequests(t *testing.T) {
 // rawStatus makes one call by hand and returns its grpc-status.
 func (g *gateway) rawStatus(t *testing.T, path string, header hpack.HeaderField, data []byte) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", g.grpc)
+	p, err := rawhttp2.Dial(g.grpc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	p := &rawPeer{Framer: http2.NewFramer(conn, conn), conn: conn}
-	p.encoder = hpack.NewEncoder(&p.headers)
-	p.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	defer p.Conn.Close()
 	var more []hpack.HeaderField
 	if header.Name != "" {
 		more = append(more, header)
 	}
-	if err := p.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(path, more...), EndHeaders: true}); err != nil {
+	if err := p.Open(1, path, more...); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.WriteData(1, true, data); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		f, err := p.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h, ok := f.(*http2.MetaHeadersFrame); ok {
-			for _, field := range h.Fields {
-				if field.Name == "grpc-status" {
-					return field.Value
-				}
-			}
-		}
+	status, err := p.Status(1)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return status
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,9 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/rpc/rawhttp2"
 )
 
 // hostile is one visit of a client that is up to no good. What the gateway does to it is the gateway's affair.
@@ -91,9 +90,9 @@ func (s *soak) stallInMessage(ctx context.Context, _ *rand.Rand) {
 	if p == nil {
 		return
 	}
-	defer p.conn.Close()
+	defer p.Conn.Close()
 	for n := range uint32(5) {
-		if p.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: p.request(subscribePath), EndHeaders: true}) != nil ||
+		if p.Open(2*n+1, subscribePath) != nil ||
 			p.WriteData(2*n+1, false, append([]byte{0, 0, 0x10, 0, 0}, make([]byte, 8<<10)...)) != nil {
 			return
 		}
@@ -107,9 +106,9 @@ func (s *soak) reset(ctx context.Context, _ *rand.Rand) {
 	if p == nil {
 		return
 	}
-	defer p.conn.Close()
+	defer p.Conn.Close()
 	for n := range uint32(2000) {
-		if ctx.Err() != nil || p.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: p.request(subscribePath), EndHeaders: true}) != nil ||
+		if ctx.Err() != nil || p.Open(2*n+1, subscribePath) != nil ||
 			p.WriteRSTStream(2*n+1, http2.ErrCodeCancel) != nil {
 			return
 		}
@@ -167,7 +166,7 @@ func (s *soak) babble(ctx context.Context, random *rand.Rand) {
 		if p := s.peer(); p != nil {
 			_ = p.WriteRawFrame(http2.FrameType(noise[0]%12), http2.Flags(noise[1]), uint32(noise[2]), noise[:noise[3]])
 			_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: noise[4:40], EndHeaders: true})
-			_ = p.conn.Close()
+			_ = p.Conn.Close()
 		}
 		_ = pause(ctx, 50*time.Millisecond)
 	}
@@ -186,17 +185,15 @@ func (s *soak) dialTCP(target string) net.Conn {
 }
 
 // peer begins to speak HTTP/2 with the gRPC port; nil if it can't.
-func (s *soak) peer() *rawPeer {
+func (s *soak) peer() *rawhttp2.Peer {
 	conn := s.dialTCP(s.g.grpc)
 	if conn == nil {
 		return nil
 	}
-	p := &rawPeer{Framer: http2.NewFramer(conn, conn), conn: conn, headers: bytes.Buffer{}}
-	p.encoder = hpack.NewEncoder(&p.headers)
-	go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with the connection
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil || p.WriteSettings() != nil {
-		_ = conn.Close()
+	p, err := rawhttp2.New(conn)
+	if err != nil {
 		return nil
 	}
+	go p.Discard() // ends with the connection
 	return p
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
 	"net"
 	"net/http"
@@ -19,13 +18,13 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	straw "github.com/straw-gateway/straw/clients/go"
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/rpc/rawhttp2"
 )
 
 const (
@@ -294,12 +293,8 @@ func askHTTP(path, accept string) func(*gateway, net.Conn) error {
 // pings, though it never opens a window again; otherwise it reads nothing.
 func askGRPC(window uint32, answers bool) func(*gateway, net.Conn) error {
 	return func(g *gateway, conn net.Conn) error {
-		if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-			return err
-		}
-		p := &rawPeer{Framer: http2.NewFramer(conn, conn), conn: conn}
-		p.encoder = hpack.NewEncoder(&p.headers)
-		if err := p.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}); err != nil {
+		p, err := rawhttp2.New(conn, http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
+		if err != nil {
 			return err
 		}
 		if more := window - (64<<10 - 1); more > 0 {
@@ -307,7 +302,7 @@ func askGRPC(window uint32, answers bool) func(*gateway, net.Conn) error {
 				return err
 			}
 		}
-		if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.request(subscribePath), EndHeaders: true}); err != nil {
+		if err := p.Open(1, subscribePath); err != nil {
 			return err
 		}
 		m, err := proto.Marshal(&strawv1.SubscribeRequest{Start: &strawv1.SubscribeRequest_StartPosition{StartPosition: strawv1.StartPosition_EARLIEST}})
@@ -318,13 +313,13 @@ func askGRPC(window uint32, answers bool) func(*gateway, net.Conn) error {
 			return err
 		}
 		if answers {
-			go p.answerPings() // ends with the connection
+			go answerPings(p) // ends with the connection
 		}
 		return nil
 	}
 }
 
-func (p *rawPeer) answerPings() {
+func answerPings(p *rawhttp2.Peer) {
 	for {
 		f, err := p.ReadFrame()
 		if err != nil {

@@ -33,7 +33,7 @@ type eventService struct {
 	hub           *fanout.Hub
 	streams       *stream.Streams
 	subscriptions store.Subscriptions
-	quota         *streamQuota
+	quota         *quota
 	share         *share.Share
 }
 

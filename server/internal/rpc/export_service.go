@@ -30,7 +30,7 @@ type exportService struct {
 	exports store.Exports
 	blobs   blob.Blobs
 	fetcher Refetcher
-	quota   *streamQuota
+	quota   *quota
 }
 
 func (s *exportService) GetExport(ctx context.Context, req *strawv1.GetExportRequest) (*strawv1.Export, error) {

@@ -15,7 +15,7 @@ type gatewayService struct {
 	strawv1.UnimplementedGatewayServiceServer
 	Options
 	started time.Time
-	streams *streamQuota
+	streams *quota
 }
 
 func (s *gatewayService) GetStatus(context.Context, *strawv1.GetStatusRequest) (*strawv1.GetStatusResponse, error) {
@@ -41,7 +41,7 @@ func (s *gatewayService) GetStatus(context.Context, *strawv1.GetStatusRequest) (
 		Secrets:            s.secrets(),
 		LatestQuotaWarning: s.Quota.Latest(),
 		JuiceboxHoldUntil:  s.holdUntil(),
-		StreamCount:        int64(s.streams.count()),
+		StreamCount:        s.streams.served.Load(),
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -12,45 +13,61 @@ import (
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 )
 
-// A streamQuota bounds the streams that one caller may have open. A caller is a peer's address without its port.
-type streamQuota struct {
-	limit int
-	mu    sync.Mutex
-	open  map[string]int
-	total int
+// A quota bounds what one caller may have open. A caller is a peer's address without its port.
+type quota struct {
+	limit  int
+	exceed func(caller string, limit int) error
+	mu     sync.Mutex
+	open   map[string]int
+	served atomic.Int64
 }
 
-func newStreamQuota(limit int) *streamQuota {
-	return &streamQuota{limit: limit, open: map[string]int{}}
+func newQuota(limit int, exceed func(caller string, limit int) error) *quota {
+	return &quota{limit: limit, exceed: exceed, open: map[string]int{}}
 }
 
-// take counts a stream in; call release when it ends.
-func (q *streamQuota) take(ctx context.Context) (release func(), err error) {
+func tooManyStreams(caller string, limit int) error {
+	return fail(codes.ResourceExhausted, strawv1.ErrorReason_TOO_MANY_STREAMS, map[string]string{"limit": fmt.Sprint(limit)},
+		"%s has %d streams open, as many as one caller may; end some, or let one stream serve more of your program", caller, limit)
+}
+
+func tooManyUnfinished(caller string, limit int) error {
+	return fail(codes.ResourceExhausted, strawv1.ErrorReason_RATE_LIMITED, map[string]string{"limit": fmt.Sprint(limit)},
+		"%s has begun %d calls whose requests aren't there yet, as many as one caller may; send each request with its call", caller, limit)
+}
+
+// take counts a stream in, unless it was when it began to arrive, and as one that is served; call release when it ends.
+func (q *quota) take(ctx context.Context) (release func(), err error) {
+	giveBack := func() {}
+	if arrivalOf(ctx) == nil {
+		if giveBack, err = q.count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	q.served.Add(1)
+	return func() {
+		q.served.Add(-1)
+		giveBack()
+	}, nil
+}
+
+func (q *quota) count(ctx context.Context) (release func(), err error) {
 	caller := callerOf(ctx)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.open[caller] >= q.limit {
-		return nil, fail(codes.ResourceExhausted, strawv1.ErrorReason_TOO_MANY_STREAMS, map[string]string{"limit": fmt.Sprint(q.limit)},
-			"%s has %d streams open, as many as one caller may; end some, or let one stream serve more of your program", caller, q.limit)
+		return nil, q.exceed(caller, q.limit)
 	}
 	q.open[caller]++
-	q.total++
 	return func() { q.release(caller) }, nil
 }
 
-func (q *streamQuota) release(caller string) {
+func (q *quota) release(caller string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.total--
 	if q.open[caller]--; q.open[caller] == 0 {
 		delete(q.open, caller)
 	}
-}
-
-func (q *streamQuota) count() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.total
 }
 
 func callerOf(ctx context.Context) string {

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -33,16 +34,22 @@ import (
 const (
 	maxRequest       = 1 << 20
 	maxHeaders       = 16 << 10
-	unaryStreams     = 1_000 // of a connection, beside as many as one caller may have open for long
+	unaryStreams     = 1_000  // of a connection, beside as many as one caller may have open for long
+	maxUnfinished    = 10_000 // calls of one caller whose requests have not been read, streams apart
 	handshakeTimeout = 10 * time.Second
 	keepaliveTime    = 30 * time.Second
 	keepaliveTimeout = 10 * time.Second
 	keepaliveMinTime = 5 * time.Second // below what any client's library does by default
 	readBuffer       = 4 << 10         // requests are small, and every connection has one
+	streamWindow     = 64 << 10        // the least; it grows by a request's size while that is read
+	connectionWindow = 1 << 20
 )
 
 // DefaultMaxStreams is how many streams one caller may have open, unless told otherwise.
 const DefaultMaxStreams = 10_000
+
+// DefaultRequestTimeout is how long a call's request may take to arrive, unless told otherwise. It has at most 1 MiB.
+const DefaultRequestTimeout = 10 * time.Second
 
 // Options are what the API is served from.
 type Options struct {
@@ -68,6 +75,8 @@ type Options struct {
 	Share *share.Share
 	// MaxStreams bounds the streams of one caller; zero means DefaultMaxStreams.
 	MaxStreams int
+	// RequestTimeout is how long a call's request may take to arrive; zero means DefaultRequestTimeout.
+	RequestTimeout time.Duration
 }
 
 // Secrets are the webhook secrets. Status tells of them without giving them away.
@@ -87,7 +96,7 @@ type Server struct {
 	*grpc.Server
 	inProcess *inprocess.Conn
 	health    *health.Server
-	quota     *streamQuota
+	quota     *quota
 	exports   *exportService
 }
 
@@ -96,10 +105,13 @@ func NewServer(o Options) *Server {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams
 	}
-	s := &Server{health: health.NewServer(), quota: newStreamQuota(o.MaxStreams)}
-	recovery := recoverer{o.Logger}
-	unary := []grpc.UnaryServerInterceptor{recovery.unary, newCallLimits().unary, validateUnary}
-	streams := []grpc.StreamServerInterceptor{recovery.stream}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = DefaultRequestTimeout
+	}
+	s := &Server{health: health.NewServer(), quota: newQuota(o.MaxStreams, tooManyStreams)}
+	recovery, arrivals := recoverer{o.Logger}, newEntrance(o, s.quota)
+	unary := []grpc.UnaryServerInterceptor{recovery.unary, arrivals.unaryArrived, newCallLimits().unary, validateUnary}
+	streams := []grpc.StreamServerInterceptor{recovery.stream, arrivals.streamArrives}
 	s.inProcess = inprocess.New(inprocess.Options{Codec: newCodec(), MaxRequest: maxRequest, Unary: unary, Stream: streams})
 	s.Server = grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
@@ -112,6 +124,10 @@ func NewServer(o Options) *Server {
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
+		grpc.Creds(countedCredentials{insecure.NewCredentials(), newBacklog(maxBacklog, maxConnectionBacklog)}),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.InTapHandle(arrivals.let),
 		grpc.ChainUnaryInterceptor(unary...),
 		grpc.ChainStreamInterceptor(streams...),
 	)
@@ -122,6 +138,7 @@ func NewServer(o Options) *Server {
 	s.registerExports(both, o)
 	healthv1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
+	arrivals.learn(s.Server)
 	return s
 }
 
