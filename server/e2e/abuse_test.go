@@ -55,7 +55,7 @@ func (g *gateway) mustServe() {
 // dialRaw connects to the gRPC port as a hostile client that doesn't look at what it is answered.
 func dialRaw(t *testing.T, g *gateway) *rawhttp2.Peer {
 	t.Helper()
-	p, err := rawhttp2.Dial(g.grpc)
+	p, err := rawhttp2.Dial(t.Context(), g.grpc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestRefusedRequests(t *testing.T) {
 // rawStatus makes one call by hand and returns its grpc-status.
 func (g *gateway) rawStatus(t *testing.T, path string, header hpack.HeaderField, data []byte) string {
 	t.Helper()
-	p, err := rawhttp2.Dial(g.grpc)
+	p, err := rawhttp2.Dial(t.Context(), g.grpc)
 	if err != nil {
 		t.Fatal(err)
 	}

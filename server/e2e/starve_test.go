@@ -156,12 +156,12 @@ func TestReadersDontDelayWebhooks(t *testing.T) {
 			var beside, under, after latency
 			for range tries {
 				end := burn(t)
-				beside.improve(t, "beside a busy processor", g.webhookLatency(while))
+				beside = beside.better(t, "beside a busy processor", g.webhookLatency(while))
 				end()
 				end = b.start(t, g)
-				under.improve(t, "beside "+b.name, g.webhookLatency(while))
+				under = under.better(t, "beside "+b.name, g.webhookLatency(while))
 				end()
-				after.improve(t, "after they left", g.webhookLatency(while))
+				after = after.better(t, "after they left", g.webhookLatency(while))
 				if most := factor * beside.p99; under.failed+after.failed == 0 && under.p99 <= most && after.p99 <= most {
 					return
 				}
@@ -177,12 +177,14 @@ type latency struct {
 	sent, failed int
 }
 
-// improve takes the better of two.
-func (l *latency) improve(t *testing.T, what string, other latency) {
+// better returns the better of two measurements, and logs the other, which is the newer.
+func (l latency) better(t *testing.T, what string, other latency) latency {
+	t.Helper()
 	t.Logf("%s: %s", what, other)
 	if l.sent == 0 || other.failed < l.failed || other.failed == l.failed && other.p99 < l.p99 {
-		*l = other
+		return other
 	}
+	return l
 }
 
 func (l latency) String() string {

@@ -27,7 +27,7 @@ const (
 // dialRaw connects to the API as a hostile client; it hangs up when the test ends.
 func (a *api) dialRaw() *rawhttp2.Peer {
 	a.t.Helper()
-	p, err := rawhttp2.Dial(a.conn.Target())
+	p, err := rawhttp2.Dial(a.t.Context(), a.conn.Target())
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -52,6 +52,7 @@ func must(t *testing.T, errs ...error) {
 
 // TestHalfARequestEnds: none of what may stay unsaid keeps a call open.
 func TestHalfARequestEnds(t *testing.T) {
+	t.Parallel()
 	a := impatient(t, 0)
 	halves := map[string][]byte{
 		"nothing": nil, "part of a length": {0, 0, 16}, "a length": rawhttp2.Message(1<<20, 0), "a part": rawhttp2.Message(1<<20, 64<<10-5),

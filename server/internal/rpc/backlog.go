@@ -147,7 +147,7 @@ func (b *backlog) add(r *request, n int) error {
 		if evicted == r.conn {
 			return errEvicted
 		}
-		go evicted.Conn.Close() // TLS may take its time to say goodbye
+		go func() { _ = evicted.Conn.Close() }() // TLS may take its time to say goodbye, and an error has nobody to act on it
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package signature
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -89,7 +88,7 @@ func (r *reader) read() {
 		r.failure = ""
 		r.log.Info("the webhook secrets were read again", "fingerprints", r.set.fingerprints())
 		if weak := r.set.Weak(); len(weak) > 0 {
-			r.log.Warn(fmt.Sprintf("webhook secrets have fewer than %d characters, and may be found out by trying", GoodLength), "fingerprints", weak)
+			r.log.Warn("webhook secrets are so short that they may be found out by trying", "fingerprints", weak, "recommended_characters", GoodLength)
 		}
 	}
 }

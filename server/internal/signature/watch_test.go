@@ -356,7 +356,7 @@ func TestRereadWeakSecret(t *testing.T) {
 		t.Errorf("the log says\n%s", text)
 	}
 	reread("another of good length\neight ch\n")
-	if !s.accepts("eight ch") || strings.Count(log.String(), "fewer than 16 characters") != 1 {
+	if !s.accepts("eight ch") || strings.Count(log.String(), "so short that they may be found out by trying") != 1 {
 		t.Errorf("the log says\n%s", log.String())
 	}
 }

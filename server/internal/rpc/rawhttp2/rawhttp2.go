@@ -5,6 +5,7 @@ package rawhttp2
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -27,8 +28,8 @@ type Peer struct {
 }
 
 // Dial connects and begins to speak; for as long as a test may take at most.
-func Dial(addr string) (*Peer, error) {
-	conn, err := net.Dial("tcp", addr)
+func Dial(ctx context.Context, addr string) (*Peer, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
