@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -163,4 +167,41 @@ func TestStoreWithoutDescriptors(t *testing.T) {
 	if err := g.terminate(); err != nil {
 		t.Errorf("it doesn't end as it should: %v\n%s", err, g.logs)
 	}
+}
+
+// TestTheSoftLimitIsRaised: a shell's soft limit is low by tradition; the gateway divides what the hard one allows.
+func TestTheSoftLimitIsRaised(t *testing.T) {
+	bin, err := buildStraw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-c", `ulimit -Sn 300 && ulimit -Hn 3000 && exec "$0" "$@"`, bin, "serve", "--log-format", "json", "--webhook-addr", "127.0.0.1:0",
+		"--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--store", "pebble:"+filepath.Join(dir, "store"), "--blobs", "file:"+filepath.Join(dir, "exports"))
+	cmd.Env = append(os.Environ(), "STRAW_WEBHOOK_SECRET="+secret)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+	}()
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		var line struct {
+			Msg       string
+			OpenFiles int `json:"open_files"`
+		}
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "limits" {
+			if line.OpenFiles < 2900 || line.OpenFiles > 3000 {
+				t.Errorf("the gateway goes by %d open files, want about 3000", line.OpenFiles)
+			}
+			return
+		}
+	}
+	t.Fatal("the log doesn't say what the limits are")
 }
