@@ -78,6 +78,17 @@ func TestHalfARequestEnds(t *testing.T) {
 	}
 }
 
+// TestHalfARequestEndsByDefault: nobody has to ask for the limit.
+func TestHalfARequestEndsByDefault(t *testing.T) {
+	t.Parallel()
+	p := newAPI(t, setup{}).dialRaw()
+	must(t, p.Conn.SetDeadline(time.Now().Add(3*rpc.DefaultRequestTimeout)))
+	must(t, p.Open(1, subscribeMethod), p.Send(1, rawhttp2.Message(1<<20, 1000), false))
+	if status, err := p.Status(1); err != nil || status != fmt.Sprint(int(codes.DeadlineExceeded)) {
+		t.Errorf("%s, %v, want DEADLINE_EXCEEDED", status, err)
+	}
+}
+
 // TestAWholeRequestMayTakeItsTime: the limit is for the request alone, not for what follows.
 func TestAWholeRequestMayTakeItsTime(t *testing.T) {
 	a := impatient(t, 0)
