@@ -229,11 +229,12 @@ func TestHalfMessagesTakeBoundedMemory(t *testing.T) {
 		name                 string
 		connections, streams int
 		frame                int
+		most                 int // MiB of the requests
 	}{
-		{"one connection", 1, 4000, 16 << 10},
-		{"four connections", 4, 1500, 16 << 10},
-		{"many connections, none with much", 30, 100, 16 << 10},
-		{"single bytes", 2, 100, 1},
+		{"one connection", 1, 1300, 16 << 10, 64},
+		{"five connections", 5, 1000, 16 << 10, 256},
+		{"many connections, none with much", 45, 100, 16 << 10, 256},
+		{"single bytes", 1, 100, 1, 64},
 	}
 	for _, attack := range attacks {
 		t.Run(attack.name, func(t *testing.T) {
@@ -250,14 +251,41 @@ func TestHalfMessagesTakeBoundedMemory(t *testing.T) {
 				}
 				defer p.Conn.Close()
 			}
-			const most = 64<<20 + 32<<20 // of the requests, and of their streams
-			if after := liveHeap(); after > before+most {
+			const streams = 64 << 20 // what they take themselves, on both sides
+			if after := liveHeap(); after > before+attack.most<<20+streams {
 				t.Errorf("the heap grew from %d to %d MiB", before>>20, after>>20)
 			}
 			if _, err := a.gateway.GetStatus(t.Context(), &strawv1.GetStatusRequest{}); err != nil {
 				t.Errorf("another caller: %v", err)
 			}
 		})
+	}
+}
+
+// TestLargeRequestsSideBySide: a busy client sends many of the largest requests on one connection, beside a stream.
+func TestLargeRequestsSideBySide(t *testing.T) {
+	a := newDurable(t, setup{more: func(o *rpc.Options) { o.RequestTimeout = time.Minute }}) // tests are slow under the race detector
+	s := a.subscribe(&strawv1.SubscribeRequest{})
+	a.recv(s)
+	if _, err := a.stub.CreateSubscription(t.Context(), &strawv1.CreateSubscriptionRequest{Subscription: &strawv1.Subscription{Id: "busy"}}); err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, 10_000)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%060d", i)
+	}
+	var wg sync.WaitGroup
+	for range 30 { // 18 MiB together
+		wg.Go(func() {
+			got, err := a.stub.Acknowledge(t.Context(), &strawv1.AcknowledgeRequest{SubscriptionId: "busy", AckIds: ids})
+			if err != nil || len(got.GetResults()) != len(ids) {
+				t.Errorf("%d results, %v", len(got.GetResults()), err)
+			}
+		})
+	}
+	wg.Wait()
+	a.append("search.alert", nil)
+	for len(a.recv(s).GetDeliveries()) == 0 { // heartbeats
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 // Bounds on what has been received and isn't dealt with, in bytes; a frame counts for a little more than its own. The transport
 // gives each stream a window of its own and no bound to all of them, so that one connection could make it hold gigabytes.
 const (
-	maxBacklog           = 64 << 20 // of requests that aren't complete, over all connections, and again of those being answered
-	maxConnectionBacklog = 16 << 20 // the same, of one connection
-	smallRequest         = 64 << 10 // requests up to this size don't count once they are complete: calls have bounds of their own
+	maxBacklog           = 256 << 20 // of requests that aren't complete, over all connections, and again of those being answered
+	maxConnectionBacklog = 64 << 20  // the same, of one connection: a busy client sends dozens of the largest requests side by side
+	smallRequest         = 64 << 10  // requests up to this size don't count once they are complete: calls have bounds of their own
 )
 
 var (
@@ -152,14 +152,15 @@ func (b *backlog) add(r *request, n int) error {
 	return nil
 }
 
-// finish counts a request as complete, once there is room for one that is large.
+// finish counts a request as complete, once there is room for one that is large. A connection with no other has room whatever the
+// others hold: their answers may wait for peers that don't read.
 func (b *backlog) finish(stream uint32, r *request, last int) error {
 	size := r.bytes + last
 	if size <= smallRequest {
 		b.forget(stream, r)
 		return nil
 	}
-	for !r.conn.gone && (r.conn.answering > 0 && r.conn.answering+size > b.perConnection || b.answering > 0 && b.answering+size > b.total) {
+	for c := r.conn; !c.gone && c.answering > 0 && (c.answering+size > b.perConnection || b.answering+size > b.total); {
 		b.changed.Wait()
 	}
 	switch {

@@ -26,7 +26,11 @@ func newDurable(t testing.TB, s setup) *durable {
 	t.Helper()
 	d := &durable{clock: &manualClock{}}
 	var subs *pebblestore.Subscriptions
+	more := s.more
 	s.more = func(o *rpc.Options) {
+		if more != nil {
+			more(o)
+		}
 		var err error
 		subs, err = pebblestore.OpenSubscriptions(o.Log.(*pebblestore.Log), pebblestore.SubscriptionOptions{Hub: o.Hub, Clock: d.clock})
 		if err != nil {
