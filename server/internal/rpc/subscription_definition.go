@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
 )
@@ -37,7 +38,8 @@ func checkID(id string) error {
 	return nil
 }
 
-// definitionOf is a request's subscription with every default filled in and nothing that is output-only.
+// definitionOf is a request's subscription with every default filled in, nothing that is output-only, and nothing that this
+// gateway doesn't know: a definition is kept for good.
 func definitionOf(in *strawv1.Subscription) *strawv1.Subscription {
 	d := &strawv1.Subscription{
 		Id: in.GetId(), Types: in.GetTypes(), AllowUnseenTypes: in.GetAllowUnseenTypes(), Filter: in.GetFilter(), Start: in.GetStart(),
@@ -51,6 +53,9 @@ func definitionOf(in *strawv1.Subscription) *strawv1.Subscription {
 	if fixed, ok := d.GetStart().(*strawv1.Subscription_StartPosition); d.GetStart() == nil || ok && fixed.StartPosition == 0 {
 		d.Start = &strawv1.Subscription_StartPosition{StartPosition: strawv1.StartPosition_LATEST}
 	}
+	if t, ok := d.GetStart().(*strawv1.Subscription_StartTime); ok {
+		d.Start = &strawv1.Subscription_StartTime{StartTime: &timestamppb.Timestamp{Seconds: t.StartTime.GetSeconds(), Nanos: t.StartTime.GetNanos()}}
+	}
 	if d.MaxInFlight == 0 {
 		d.MaxInFlight = defaultMaxInFlight
 	}
@@ -60,12 +65,12 @@ func definitionOf(in *strawv1.Subscription) *strawv1.Subscription {
 	return proto.Clone(d).(*strawv1.Subscription)
 }
 
-// or is a duration, or its default if it is absent or zero.
+// or is a duration as its values say it, or its default if it is absent or zero.
 func or(d *durationpb.Duration, otherwise time.Duration) *durationpb.Duration {
 	if d == nil || d.GetSeconds() == 0 && d.GetNanos() == 0 {
 		return durationpb.New(otherwise)
 	}
-	return d
+	return &durationpb.Duration{Seconds: d.GetSeconds(), Nanos: d.GetNanos()}
 }
 
 // checkDefinition holds a definition to its bounds, beyond those that stand in the API.

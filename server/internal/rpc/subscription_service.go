@@ -152,8 +152,12 @@ func (s *subscriptionService) ListSubscriptions(ctx context.Context, req *strawv
 	if err != nil {
 		return nil, err
 	}
-	resp := new(strawv1.ListSubscriptionsResponse)
-	for _, v := range page {
+	resp, bytes := new(strawv1.ListSubscriptionsResponse), 0
+	for i, v := range page {
+		if bytes += proto.Size(v.Definition); i > 0 && bytes > maxPageBytes {
+			page, more = page[:i], true
+			break
+		}
 		resp.Subscriptions = append(resp.Subscriptions, s.message(v))
 	}
 	if more {
