@@ -45,8 +45,12 @@ func (l *Log) submit(ctx context.Context, c call, size int) (*call, error) {
 		return nil, err
 	}
 	if err := l.await(ctx, g, none); err != nil {
+		if ctx.Err() != nil {
+			l.noteLate(g)
+		}
 		return nil, err
 	}
+	l.noteDone(ctx, &c, g)
 	return &g.calls[i], g.err
 }
 

@@ -9,6 +9,9 @@ import (
 // diskEvery is how often the free space is looked at.
 const diskEvery = time.Second
 
+// tryEvery is how often it is tried whether a disk that was too slow still is.
+const tryEvery = time.Second
+
 // start starts the goroutines that Close ends.
 func (l *Log) start() {
 	l.serving.Store(true)
@@ -27,6 +30,7 @@ func (l *Log) start() {
 		l.clock.now() // or a jump isn't noticed
 		return l.checkTables()
 	})
+	l.every(ctx, tryEvery, func() error { return l.tryWriting(ctx) })
 	l.background.Go(func() { l.runScrub(ctx) })
 	l.every(ctx, retentionEvery, func() error { return l.Retain(ctx) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,6 +106,60 @@ func TestDiskStalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the stall is over", func() bool { return l.Stats().Problem == "" })
+}
+
+// TestDiskIsSlow has each sync end, but too late for whoever waits: from the first append that is left until one is answered in
+// time, the log says that it takes no events, also between the syncs. With nobody there, it finds out by itself that it does again.
+func TestDiskIsSlow(t *testing.T) {
+	checkLeaks(t)
+	slow := &stallFS{FS: vfs.NewMem()}
+	o := small(slow)
+	o.stalled = 100 * time.Millisecond
+	l := mustOpen(t, "store", o)
+	defer mustClose(t, l)
+	appendMany(t, l, newWitness(), 0, 10)
+	try := func(n int) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*o.stalled)
+		defer cancel()
+		_, err := l.Append(ctx, draft(n))
+		return err
+	}
+	slow.delay.Store(int64(4 * o.stalled))
+	if err := try(100); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("append on a disk that is too slow: %v", err)
+	}
+	var tries sync.WaitGroup
+	ended := make(chan struct{})
+	for k := range 3 {
+		tries.Go(func() {
+			for n := range 8 {
+				if err := try(1000 + 100*k + n); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("append on a disk that is too slow: %v", err)
+				}
+			}
+		})
+	}
+	go func() {
+		tries.Wait()
+		close(ended)
+	}()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for looks, done := 0, false; !done; looks++ {
+		select {
+		case <-ended:
+			done = true
+		case <-tick.C:
+		}
+		if l.Stats().Problem == "" {
+			t.Fatalf("at look %d, nothing is wrong although no append succeeds", looks)
+		}
+	}
+	slow.delay.Store(0)
+	eventually(t, "it is found out that all is well", func() bool { return l.Stats().Problem == "" })
+	if err := try(5000); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestDiskFillsFast looks at the disk before the second is over if much was written.

@@ -26,6 +26,10 @@ func (l *Log) problem() string {
 	if waits := max(l.writing.lasts(), l.settling.lasts()); waits >= l.opts.stalled {
 		return fmt.Sprintf("the disk of %s stalls: what is being written has waited for %s", l.dir, waits.Round(time.Second))
 	}
+	if waited := time.Duration(l.late.Load()); waited > 0 {
+		return fmt.Sprintf("the disk of %s is too slow: what was to be stored had waited for %s in vain, and nothing was stored in time since",
+			l.dir, waited.Round(time.Second))
+	}
 	return ""
 }
 

@@ -54,11 +54,13 @@ type Log struct {
 	appender appender
 	// writing and settling are what appender and publisher are busy with.
 	writing, settling busy
-	figures           figures
-	disk              disk
-	clock             *seenClock
-	hold              atomic.Pointer[func() event.Sequence]
-	raised            atomic.Pointer[func()] // called after the floor has risen
+	// late is how long a call had waited, in ns, when it was left too late; zero once another was answered in time.
+	late    atomic.Int64
+	figures figures
+	disk    disk
+	clock   *seenClock
+	hold    atomic.Pointer[func() event.Sequence]
+	raised  atomic.Pointer[func()] // called after the floor has risen
 	// retaining is held while the floor is raised.
 	retaining sync.Mutex
 

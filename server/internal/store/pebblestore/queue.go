@@ -22,6 +22,8 @@ const (
 type group struct {
 	calls []call
 	bytes int
+	// queued is when its first call came.
+	queued time.Time
 	// pause, if set, is run instead, while nothing is being committed.
 	pause func()
 	done  chan struct{}
@@ -88,7 +90,7 @@ func (q *queue) newest(size int) *group {
 			return g
 		}
 	}
-	g := &group{done: make(chan struct{})}
+	g := &group{queued: time.Now(), done: make(chan struct{})}
 	q.push(g)
 	return g
 }

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
@@ -70,8 +72,9 @@ func harness(fs vfs.FS, dir string) storetest.Harness {
 // A stallFS can hold the syncs of write-ahead logs.
 type stallFS struct {
 	vfs.FS
-	mu   sync.Mutex
-	gate *gate
+	delay atomic.Int64 // of each sync, in ns
+	mu    sync.Mutex
+	gate  *gate
 }
 
 type gate struct {
@@ -97,6 +100,9 @@ func (s *stallFS) wait() {
 	s.mu.Lock()
 	g := s.gate
 	s.mu.Unlock()
+	if d := time.Duration(s.delay.Load()); d > 0 {
+		<-time.After(d)
+	}
 	if g != nil {
 		g.once.Do(func() { close(g.held) })
 		<-g.open
