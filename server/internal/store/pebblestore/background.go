@@ -24,7 +24,6 @@ func (l *Log) start() {
 			"floor_bytes", l.opts.room(u).Floor)
 	}
 	l.checkDisk()
-	l.openClock()
 	l.every(ctx, diskEvery, func() error {
 		l.checkDisk()
 		l.clock.now() // or a jump isn't noticed

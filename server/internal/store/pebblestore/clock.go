@@ -20,7 +20,8 @@ const clockTrust = time.Hour
 
 // A seenClock tells the time that events are aged by. It believes the wall clock only as far as it has seen the time pass: a clock
 // that is wrong for a moment must not make retention delete what is owed. Time is seen to pass while the process runs, by a clock
-// that nobody sets, and while the machine does. What was seen is kept on the disk each minute.
+// that nobody sets, and while the machine does. What was seen is kept on the disk, at first when a store is opened and then each
+// minute. The wall clock may correct it by an hour each hour, however many steps it takes.
 //
 // A machine that was off for days looks like a clock that has jumped. So both are believed after an hour, and warned of before.
 type seenClock struct {
@@ -48,6 +49,10 @@ func (c *seenClock) now() (believed time.Time, agree bool) {
 	case off.Abs() <= clockTrust:
 		if c.off != 0 {
 			c.log.Info("the wall clock agrees again with the time that has passed", "clock", wall)
+			c.off = 0
+		}
+		if boot-c.at < clockTrust {
+			return wall, true // but not gone on from, or a clock that creeps would be believed however far it comes
 		}
 	case !steady:
 		c.off, c.since = off, boot
@@ -70,21 +75,38 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// openClock goes on from the time that was seen last. A new store believes the wall clock.
-func (l *Log) openClock() {
+// openClock goes on from the time that was seen last. A store that has kept none, as those from before it was kept, goes on from
+// the time of its newest event: the wall clock may be wrong just now. An empty one has nothing to lose by it.
+func (l *Log) openClock() error {
 	c := &seenClock{wall: l.opts.Now, boot: l.opts.Boot, log: l.opts.Logger}
 	c.seen, c.at = c.wall().Round(0), c.boot()
+	l.clock = c
 	value, err := l.get([]byte{keyClock})
-	if kept, ok := decodeKeptTime(value); ok && err == nil {
+	kept, ok := decodeKeptTime(value)
+	if err == nil && ok {
 		c.seen = kept.time
 		if id := bootID(); id != "" && id == kept.bootID && c.at >= kept.boot {
 			c.at = kept.boot // the machine has run all the while
 		}
-	} else if !errors.Is(err, pebble.ErrNotFound) {
-		l.opts.Logger.Warn("the time that was seen last can't be read; the wall clock is believed", "dir", l.dir, "err", err)
+		c.now()
+		return nil
 	}
-	l.clock = c
+	if !errors.Is(err, pebble.ErrNotFound) {
+		l.opts.Logger.Warn("the time that was seen last can't be read; the newest event's is taken", "dir", l.dir, "err", err)
+	}
+	if newest := &l.appender.totals; newest.seq > 0 {
+		c.seen = time.Unix(0, newest.order)
+	}
 	c.now()
+	return l.apply([]ownRecord{{keyClock, c.kept().append(nil)}})
+}
+
+// kept is what is to be kept of the time that was seen.
+func (c *seenClock) kept() keptTime {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	boot := c.boot()
+	return keptTime{time: c.seen.Add(boot - c.at), boot: boot, bootID: bootID()}
 }
 
 // A keptTime is what was seen of the time: the machine, since its start, and the wall clock as it was believed.
@@ -125,9 +147,7 @@ func makeAgeKey(seq event.Sequence) sequenceKey { return makeSequenceKey(keyCloc
 // keepTime writes down what was seen of the time, and an age mark if there are new events.
 func (l *Log) keepTime(commit func(size int, write func(*pebble.Batch)) error) error {
 	now, agree := l.clock.now()
-	l.clock.mu.Lock()
-	kept := keptTime{time: l.clock.seen.Add(l.clock.boot() - l.clock.at), boot: l.clock.boot(), bootID: bootID()}
-	l.clock.mu.Unlock()
+	kept := l.clock.kept()
 	marks, err := l.newAgeMarks(now, agree)
 	if err != nil {
 		return err

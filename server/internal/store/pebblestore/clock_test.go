@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/straw-gateway/straw/server/internal/event"
@@ -212,5 +213,81 @@ func TestClockGoesBack(t *testing.T) {
 			a.pass(time.Minute)
 			a.retain(t, 2*markEvery, "when they are old")
 		})
+	}
+}
+
+// TestClockIsWrongAtFirst opens a store while the clock is wrong, and while nothing tells so but what is in the store.
+func TestClockIsWrongAtFirst(t *testing.T) {
+	checkLeaks(t)
+	forget := func(t *testing.T, a *aging) { // as in a store from before the time was kept
+		err := a.log.commit(context.Background(), 64, func(b *pebble.Batch) {
+			start, end := []byte{keyClock}, []byte{keyClock + 1}
+			_ = b.DeleteRange(start, end, nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, before := range map[string]func(*testing.T, *aging){
+		"no time was kept":               forget,
+		"it was never open for a minute": func(*testing.T, *aging) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAging(t)
+			a.append(t, 2*markEvery+100)
+			before(t, a)
+			mustClose(t, a.log)
+			a.set(100 * day)
+			a.open(t)
+			a.retain(t, 0, "at first")
+			mustClose(t, a.log)
+			a.open(t)
+			for range 59 {
+				a.retain(t, 0, "within the hour")
+				a.pass(time.Minute)
+			}
+			if n := a.warned(); n != 2 {
+				t.Errorf("%d warnings at two starts:\n%s", n, a.out)
+			}
+			a.set(-100 * day)
+			a.retain(t, 0, "once it is right again")
+			a.pass(29 * day)
+			a.retain(t, 0, "before they are old")
+			a.pass(2 * day)
+			a.retain(t, 2*markEvery, "when they are old")
+		})
+	}
+	t.Run("it is right", func(t *testing.T) {
+		a := newAging(t)
+		if a.append(t, 1); a.warned() > 0 {
+			t.Errorf("a new store doubts the clock:\n%s", a.out)
+		}
+		a.append(t, markEvery)
+		forget(t, a)
+		mustClose(t, a.log)
+		a.set(100 * day)
+		a.open(t)
+		a.pass(59 * time.Minute)
+		a.retain(t, 0, "within the hour")
+		a.pass(2 * time.Minute)
+		a.retain(t, markEvery, "after it")
+	})
+}
+
+// TestClockCreeps sets the clock ahead in steps of which each alone would be believed.
+func TestClockCreeps(t *testing.T) {
+	checkLeaks(t)
+	a := newAging(t)
+	a.append(t, 2*markEvery)
+	a.pass(time.Minute)
+	a.retain(t, 0, "at first")
+	for range 100 * 24 {
+		a.set(55 * time.Minute)
+		a.pass(time.Second)
+		a.log.clock.now() // as each second
+	}
+	a.retain(t, 0, "when the clock has crept for 90 days in an hour")
+	if a.warned() == 0 {
+		t.Errorf("the log says\n%s", a.out)
 	}
 }

@@ -59,6 +59,9 @@ func (l *Log) open() error {
 		err = l.rememberHome()
 	}
 	if err == nil {
+		err = l.openClock()
+	}
+	if err == nil {
 		l.waterline, err = openWaterline(l.opts.FS, l.dir, ownIncarnation(l.identity))
 	}
 	if err != nil {
