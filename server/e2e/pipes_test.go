@@ -3,8 +3,10 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -117,6 +119,90 @@ func TestReaderOfStderrStalls(t *testing.T) {
 	}
 	if err := g.terminate(); err != nil {
 		t.Fatalf("the end: %v", err)
+	}
+}
+
+// TestStderrIsFullAtTheStart gives the program a pipe that takes nothing: it runs, ends and refuses as with any other.
+func TestStderrIsFullAtTheStart(t *testing.T) {
+	bin, err := buildStraw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(t *testing.T, args ...string) *gateway {
+		t.Helper()
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = errors.Join(reader.Close(), writer.Close()) })
+		if err := writer.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = writer.Write(make([]byte, 4096))
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		g := &gateway{t: t, logs: &logTail{}, exited: make(chan struct{}), cmd: exec.Command(bin, args...)}
+		g.cmd.Env = append(os.Environ(), "STRAW_WEBHOOK_SECRET=weak-weak") // which is warned of
+		g.cmd.Stderr = writer
+		if err := g.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			g.err = g.cmd.Wait()
+			close(g.exited)
+		}()
+		t.Cleanup(g.kill)
+		return g
+	}
+	for _, command := range []string{"serve", "dev"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			port, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := port.Addr().String()
+			_ = port.Close()
+			dir := t.TempDir()
+			g := start(t, command, "--webhook-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--http-addr", addr,
+				"--store", "pebble:"+filepath.Join(dir, "store"), "--blobs", "file:"+filepath.Join(dir, "exports"))
+			deadline := time.Now().Add(30 * time.Second)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				resp, err := http.Get("http://" + addr + "/readyz")
+				if err == nil {
+					_ = resp.Body.Close()
+					if resp.StatusCode == http.StatusOK {
+						break
+					}
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("not ready within 30 s: %v", err)
+				}
+				<-tick.C
+			}
+			if err := g.terminate(); err != nil && g.cmd.ProcessState.ExitCode() != 143 { // as dev ends
+				t.Fatalf("the end: %v", err)
+			}
+		})
+	}
+	for _, args := range [][]string{{"serve", "--bogus"}, {"serve", "--log-level", "loud"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			g := start(t, args...)
+			select {
+			case <-g.exited:
+				if code := g.cmd.ProcessState.ExitCode(); code != 2 {
+					t.Errorf("exit code %d, want 2", code)
+				}
+			case <-time.After(30 * time.Second):
+				t.Error("still running after 30 s")
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -33,8 +34,9 @@ func (p *program) dev() *cobra.Command {
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		outlivePipes()
-		p.stdout, p.stderr = unheard{p.stdout}, unheard{p.stderr}
-		d := &devRun{program: p, output: *output}
+		log := unheard{p.stderr}
+		p.stdout, p.stderr = unheard{p.stdout}, newPatient(log)
+		d := &devRun{program: p, output: *output, log: log}
 		folder, err := os.MkdirTemp("", "straw-dev-")
 		if err != nil {
 			return err
@@ -62,6 +64,7 @@ func (p *program) dev() *cobra.Command {
 type devRun struct {
 	*program
 	output   format
+	log      io.Writer // stderr, for the gateway
 	settings *config.Config
 	folder   string // removed at the end
 	secret   string // made for this run; in force unless the settings have another
@@ -89,7 +92,7 @@ func (d *devRun) run(ctx context.Context) error {
 	parts, ctx := errgroup.WithContext(ctx)
 	ready := make(chan app.Addrs, 1)
 	parts.Go(func() error {
-		err := app.Run(ctx, d.settings, app.Options{Version: d.build().Version, Stderr: d.stderr, Ready: func(a app.Addrs) { ready <- a }})
+		err := app.Run(ctx, d.settings, app.Options{Version: d.build().Version, Stderr: d.log, Ready: func(a app.Addrs) { ready <- a }})
 		if err == nil {
 			err = context.Cause(ctx)
 		}

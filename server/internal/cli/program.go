@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -76,29 +75,18 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	code := p.exitCode(ctx, err)
+	var last strings.Builder
 	if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, errTerminated) && !errors.Is(err, errSaid) {
-		p.sayLast(fmt.Sprintf("straw: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nstraw: ")))
+		fmt.Fprintf(&last, "straw: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nstraw: "))
 	}
 	if code == exitUsage && !p.began {
-		fmt.Fprintf(p.stderr, "Run `straw help` for the commands and `straw COMMAND --help` for one.\n")
+		last.WriteString("Run `straw help` for the commands and `straw COMMAND --help` for one.\n")
+	}
+	if last.Len() > 0 {
+		_, _ = io.WriteString(newPatient(p.stderr), last.String()) // there is nobody else to tell
 	}
 	return code
 }
-
-// sayLast says why the program ends, to whoever reads that within a few seconds.
-func (p *program) sayLast(text string) {
-	said := make(chan struct{})
-	go func() {
-		defer close(said)
-		_, _ = io.WriteString(p.stderr, text) // there is nobody else to tell
-	}()
-	select {
-	case <-said:
-	case <-time.After(lastPatience):
-	}
-}
-
-const lastPatience = 2 * time.Second
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{

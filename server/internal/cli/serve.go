@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,11 +22,13 @@ func (p *program) serve() *cobra.Command {
 	config.AddFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		outlivePipes()
+		log := p.stderr
+		p.stderr = newPatient(log)
 		settings, err := p.settings(config.Input{Flags: c.Flags()})
 		if err != nil {
 			return err
 		}
-		return app.Run(c.Context(), settings, app.Options{Version: p.build().Version, Stderr: p.stderr})
+		return app.Run(c.Context(), settings, app.Options{Version: p.build().Version, Stderr: log})
 	}
 	return c
 }
@@ -36,8 +40,12 @@ func (p *program) settings(in config.Input) (*config.Config, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	var warnings strings.Builder
 	for _, w := range c.Warnings() {
-		fmt.Fprintf(p.stderr, "straw: warning: %s\n", w)
+		fmt.Fprintf(&warnings, "straw: warning: %s\n", w)
+	}
+	if warnings.Len() > 0 {
+		_, _ = io.WriteString(p.stderr, warnings.String()) // who can't be warned is served all the same
 	}
 	return c, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	straw "github.com/straw-gateway/straw/clients/go"
@@ -13,7 +14,8 @@ import (
 )
 
 // welcome shows where the gateway is, and lines to paste into another terminal.
-func (d *devRun) welcome(w io.Writer, paint painter) {
+func (d *devRun) welcome(to io.Writer, paint painter) {
+	w := &strings.Builder{}
 	fmt.Fprintf(w, "%s is ready. Press Ctrl-C to end it.\n\n", paint.paint(bold, "Straw "+d.build().Version))
 	for _, l := range d.places() {
 		fmt.Fprintf(w, "  %s %s\n", paint.paint(dim, fmt.Sprintf("%-9s", l[0])), l[1])
@@ -23,6 +25,7 @@ func (d *devRun) welcome(w io.Writer, paint painter) {
 		fmt.Fprintf(w, "  %s\n", paint.paint(cyan, line))
 	}
 	fmt.Fprintf(w, "\nA sample of each event type, sent to the webhook endpoint, and then whatever comes:\n\n")
+	_, _ = io.WriteString(to, w.String()) // at once, or each line of it would be waited for
 }
 
 func (d *devRun) places() [][2]string {
