@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
-	"runtime"
 	"slices"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -15,6 +13,8 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 	goyaml "go.yaml.in/yaml/v3"
+
+	"github.com/straw-gateway/straw/server/internal/signature"
 )
 
 // flags reads what was given on the command line.
@@ -87,26 +87,12 @@ func unknownKeys(path string, values map[string]any) error {
 	return errors.Join(errs...)
 }
 
-// checkFileSecrets refuses a config file with a secret that others can read.
+// checkFileSecrets refuses a config file with a secret that others can read or change.
 func checkFileSecrets(path string, values map[string]any) error {
 	for _, f := range fields {
 		if _, found := values[f.Name]; found && f.Secret {
-			return checkPrivate(path)
+			return signature.CheckPrivate(path)
 		}
 	}
 	return nil
-}
-
-// checkPrivate refuses a file that every user of the machine can read. Members of its group may: that is how a secret is
-// shared with a service on purpose.
-func checkPrivate(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, unwrapPath(err))
-	}
-	if runtime.GOOS == "windows" || !info.Mode().IsRegular() || info.Mode().Perm()&0o004 == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s holds secrets and every user of this machine can read it (mode %04o): run `chmod o-r %s`; in Kubernetes, mount the secret with defaultMode: 0440",
-		path, info.Mode().Perm(), path)
 }

@@ -36,7 +36,7 @@ takes a list. Unknown keys and misspelled
 variables are refused. ` + "`straw config check`" + ` says what is wrong, and
 ` + "`straw config show`" + ` what is in force and where it came from.
 
-A file with secrets in it is refused if every user of the machine can read it: ` + "`chmod o-r FILE`" + `, and in Kubernetes
+A file with secrets in it is refused if others can read it, or its group can change it: ` + "`chmod g-w,o= FILE`" + `, and in Kubernetes
 ` + "`defaultMode: 0440`" + ` with an ` + "`fsGroup`" + `.
 
 `

@@ -131,9 +131,12 @@ func TestFilesWithSecretsMustBePrivate(t *testing.T) {
 		want string
 	}{
 		{secrets, 0o640, []string{"--webhook-secrets-file", secrets}, ""},
-		{secrets, 0o644, []string{"--webhook-secrets-file", secrets}, "(mode 0644): run `chmod o-r " + secrets + "`"},
+		{secrets, 0o644, []string{"--webhook-secrets-file", secrets}, "(mode 0644): run `chmod g-w,o= " + secrets + "`"},
+		{secrets, 0o602, []string{"--webhook-secrets-file", secrets}, "(mode 0602)"},
+		{secrets, 0o660, []string{"--webhook-secrets-file", secrets}, "(mode 0660)"},
+		{withSecret, 0o620, []string{"--config", withSecret}, "(mode 0620)"},
 		{withSecret, 0o600, []string{"--config", withSecret}, ""},
-		{withSecret, 0o604, []string{"--config", withSecret}, "(mode 0604): run `chmod o-r " + withSecret + "`"},
+		{withSecret, 0o604, []string{"--config", withSecret}, "(mode 0604): run `chmod g-w,o= " + withSecret + "`"},
 		{without, 0o644, []string{"--config", without, "--webhook-secret", "long-enough-to-pass"}, ""},
 	} {
 		if err := os.Chmod(tc.path, tc.mode); err != nil {

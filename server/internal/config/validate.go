@@ -62,11 +62,6 @@ func (c *Config) validateSecrets() error {
 		return errors.New("there is no webhook secret, so no webhook could be verified: set STRAW_WEBHOOK_SECRET, --webhook-secrets-file " +
 			"or --webhook-secret to the secret that was registered with Juicebox. To make a new one, run `openssl rand -hex 32`")
 	}
-	if c.WebhookSecretsFile != "" {
-		if err := checkPrivate(c.WebhookSecretsFile); err != nil {
-			return fmt.Errorf("webhook-secrets-file: %w", err)
-		}
-	}
 	set, err := signature.Open(c.WebhookSecrets.Reveal(), c.WebhookSecretsFile, c.minSecret)
 	if err != nil {
 		return err

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"unicode"
@@ -84,6 +86,13 @@ func readSmall(path string) ([]byte, error) {
 		return nil, fmt.Errorf("webhook secrets file: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat() // of what is read, whatever the name stands for by now
+	if err != nil {
+		return nil, fmt.Errorf("webhook secrets file: %w", err)
+	}
+	if err := private(path, info); err != nil {
+		return nil, fmt.Errorf("webhook secrets file: %w", err)
+	}
 	var content bytes.Buffer
 	if _, err := io.Copy(&content, io.LimitReader(f, maxFile+1)); err != nil {
 		return nil, fmt.Errorf("webhook secrets file: %w", err)
@@ -92,4 +101,23 @@ func readSmall(path string) ([]byte, error) {
 		return nil, fmt.Errorf("webhook secrets file %s: it has more than %d bytes; it should hold one secret a line", path, maxFile)
 	}
 	return content.Bytes(), nil
+}
+
+// CheckPrivate refuses a file with secrets that others can read, for then they can sign, or change, for then they can add a secret
+// of their own. Members of its group may read it: that is how a secret is shared with a service on purpose.
+func CheckPrivate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return private(path, info)
+}
+
+func private(path string, info fs.FileInfo) error {
+	mode := info.Mode().Perm()
+	if runtime.GOOS == "windows" || !info.Mode().IsRegular() || mode&0o027 == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s holds secrets, and others on this machine can read or change it (mode %04o): run `chmod g-w,o= %s`; in Kubernetes, mount the secret with defaultMode: 0440",
+		path, mode, path)
 }

@@ -268,6 +268,41 @@ func TestPolling(t *testing.T) {
 	}
 }
 
+// A file that others can read or change is refused as at the start, with what it holds by then; the failure is logged once.
+func TestFileThatIsNoLongerPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets")
+	for _, mode := range []os.FileMode{0o644, 0o602, 0o620, 0o601} {
+		write(t, path, "old\n")
+		s, err := Open(nil, path, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log lockedBuffer
+		r := reader{set: s, log: slog.New(slog.NewTextHandler(&log, nil))}
+		write(t, path, "forged\n")
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		r.read()
+		r.read()
+		if _, err := Open(nil, path, 0); err == nil || s.accepts("forged") || !s.accepts("old") {
+			t.Errorf("mode %04o: the file counts", mode)
+		}
+		if n := strings.Count(log.String(), fmt.Sprintf("mode %04o", mode)); n != 1 {
+			t.Errorf("mode %04o: it is told %d times:\n%s", mode, n, log.String())
+		}
+		if err := os.Chmod(path, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if r.read(); !s.accepts("forged") || s.accepts("old") {
+			t.Errorf("mode %04o: what is private again doesn't count", mode)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWatchWithoutAFile(t *testing.T) {
 	s, err := NewSet([]string{"only"})
 	if err != nil {
