@@ -124,6 +124,7 @@ func TestReaderOfStderrStalls(t *testing.T) {
 
 // TestStderrIsFullAtTheStart gives the program a pipe that takes nothing: it runs, ends and refuses as with any other.
 func TestStderrIsFullAtTheStart(t *testing.T) {
+	t.Parallel()
 	bin, err := buildStraw()
 	if err != nil {
 		t.Fatal(err)
