@@ -66,11 +66,16 @@ type Addrs struct {
 }
 
 // Run opens the gateway, serves until the context ends or a part fails, and drains. It returns nil after an orderly end.
-func Run(ctx context.Context, c *config.Config, o Options) error {
+func Run(ctx context.Context, c *config.Config, o Options) (err error) {
 	g := &gateway{config: c, options: o, share: turns.New(tune() / 2)}
-	// What waits for room on a full disk is given up when the opening is interrupted, and after the drain.
+	// What waits for a disk that is full or hangs is given up when the opening is interrupted, and after the drain.
 	ending, end := context.WithCancel(context.Background())
-	defer g.closing.close()
+	defer func() {
+		g.closing.close()
+		if err == nil && g.log != nil {
+			err = g.endedBy()
+		}
+	}()
 	defer end()
 	g.ending = ending.Done()
 	keepWaiting := context.AfterFunc(ctx, end)
@@ -88,7 +93,7 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 		{"HTTP port", g.openHTTP},
 		{"webhook port", g.openWebhook},
 	} {
-		err := step.open()
+		err = step.open()
 		if errors.Is(err, event.ErrFull) && ctx.Err() != nil {
 			g.logger.Info("shutting down", "reason", context.Cause(ctx))
 			return nil
@@ -192,13 +197,18 @@ func (g *gateway) announce() {
 func (g *gateway) watchStore(ctx context.Context) error {
 	select {
 	case <-g.log.Failed():
-		if err := g.log.Err(); !errors.Is(err, event.ErrFull) { // it was given up after the drain
-			return err
-		}
-		return nil
+		return g.endedBy()
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// endedBy is why the store failed; nil if it hasn't, or was given up on a full disk after the drain.
+func (g *gateway) endedBy() error {
+	if err := g.log.Err(); !errors.Is(err, event.ErrFull) {
+		return err
+	}
+	return nil
 }
 
 // healthEvery is how often gRPC's health service is told what /readyz says.

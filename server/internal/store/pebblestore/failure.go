@@ -62,7 +62,8 @@ func (l *Log) hang(err error) {
 }
 
 // inPebble runs f, which goes into Pebble, where it may be held or turn in circles once the log has failed. Then it returns
-// why, and leaves f behind.
+// why, and leaves f behind. At the end of the process f has some time, for a disk that hangs can hold it for good, and then
+// the log fails.
 func (l *Log) inPebble(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -70,6 +71,15 @@ func (l *Log) inPebble(f func() error) error {
 	case err := <-done:
 		return err
 	case <-l.failure.failed:
+	case <-l.opts.Ending:
+		select {
+		case err := <-done:
+			return err
+		case <-l.failure.failed:
+		case <-time.After(l.opts.patience):
+			l.fail(fmt.Errorf("the disk of %s was waited for in vain for %s at the end; what was answered is there", l.dir, l.opts.patience))
+			return l.Err()
+		}
 	}
 	select {
 	case err := <-done:

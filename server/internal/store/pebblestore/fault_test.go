@@ -218,6 +218,69 @@ func TestSyncStalls(t *testing.T) {
 	}
 }
 
+// TestEndWhileSyncHangs has the process end while a sync never does: Close fails the log after some time, and so does Open, of a
+// store whose opening hangs. Both leave behind what hangs, so leaks aren't looked for.
+func TestEndWhileSyncHangs(t *testing.T) {
+	fs := newCrashFS()
+	stalling := &stallFS{FS: fs}
+	ending := make(chan struct{})
+	o := small(stalling)
+	o.Ending, o.patience = ending, 50*time.Millisecond
+	l := mustOpen(t, "store", o)
+	g := newWitness()
+	appendMany(t, l, g, 0, 100)
+	held, release := stalling.stall()
+	defer release()
+	left := make(chan error, 1)
+	go func() {
+		_, err := l.Append(context.Background(), draft(1000))
+		left <- err
+	}()
+	<-held
+	crash := fs.cut(0, nil)
+	closed := make(chan error, 1)
+	go func() { closed <- l.Close() }()
+	close(ending)
+	for what, err := range map[string]<-chan error{"close": closed, "append": left} {
+		select {
+		case err := <-err:
+			if err == nil || !strings.Contains(err.Error(), "waited for in vain") {
+				t.Errorf("%s on a disk that hangs: %v", what, err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s waits for good on a disk that hangs", what)
+		}
+	}
+	sound := mustOpen(t, "store", small(fs.cut(0, nil)))
+	g.check(t, sound)
+	mustClose(t, sound)
+	reached, open := make(chan struct{}), make(chan struct{})
+	defer close(open)
+	var once sync.Once
+	o.FS = errorfs.Wrap(crash, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		switch op.Kind {
+		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
+			once.Do(func() { close(reached) })
+			<-open
+		}
+		return nil
+	}))
+	opened := make(chan error, 1)
+	go func() {
+		_, err := Open("store", o)
+		opened <- err
+	}()
+	<-reached
+	select {
+	case err := <-opened:
+		if err == nil || !strings.Contains(err.Error(), "waited for in vain") {
+			t.Errorf("open on a disk that hangs: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("open waits for good on a disk that hangs")
+	}
+}
+
 // retry appends an event as a sender does, until there is room.
 func retry(t *testing.T, l *Log, d *event.Draft) store.Receipt {
 	t.Helper()

@@ -147,7 +147,7 @@ func (l *Log) Close() error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	l.closed = true
-	if err := errors.Join(l.waterline.close(), l.inPebble(l.release)); err != nil {
+	if err := l.inPebble(func() error { return errors.Join(l.waterline.close(), l.release()) }); err != nil {
 		return fmt.Errorf("closing the store in %s: %w", l.dir, err)
 	}
 	return l.Err()

@@ -40,7 +40,8 @@ type Options struct {
 	MinFreeBytes uint64
 
 	// Ending is closed when the process is about to end: what waits for room on a full disk is given up then, by Open, Close and
-	// all others, and the log fails with event.ErrFull. Nil to wait for good.
+	// all others, and the log fails with event.ErrFull. So does a log whose disk hangs then, for whatever error, once Open or Close
+	// has waited for 5 s. Nil to wait for good.
 	Ending <-chan struct{}
 
 	// MaxOpenFiles is how many tables are kept open at most; a few more descriptors are needed for logs and for what is being
@@ -49,7 +50,7 @@ type Options struct {
 
 	// stalled is how long a write may take before the log says that the disk stalls; zero for 5 s.
 	stalled time.Duration
-	// patience bounds how long Open and Close wait for Pebble once the log has failed.
+	// patience bounds how long Open and Close wait for Pebble once the log has failed or Ending is closed.
 	patience time.Duration
 	// incarnate makes the store an incarnation of its own.
 	incarnate bool
