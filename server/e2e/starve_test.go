@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -127,6 +128,53 @@ func vainLists(n int) burden {
 	}}
 }
 
+// fastReaders read the whole log over HTTP as fast as they can, again and again: JSON lines in one half, the other server-sent
+// events.
+func fastReaders(n int) burden {
+	return burden{fmt.Sprintf("%d readers over HTTP", n), func(t *testing.T, g *gateway) func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.2")}}
+		client := &http.Client{Transport: &http.Transport{DialContext: from.DialContext}}
+		var readers, answered sync.WaitGroup
+		for i := range n {
+			accept := []string{"application/x-ndjson", "text/event-stream"}[i%2]
+			answered.Add(1)
+			readers.Go(func() {
+				begun := sync.OnceFunc(answered.Done)
+				defer begun()
+				for ctx.Err() == nil {
+					if err := readLog(ctx, client, g.http, accept, begun); err != nil && ctx.Err() == nil {
+						t.Errorf("a reader ended with %v", err)
+						return
+					}
+				}
+			})
+		}
+		waitUpTo(&answered, 5*time.Second)
+		return func() { cancel(); readers.Wait(); client.CloseIdleConnections() }
+	}}
+}
+
+// readLog reads the whole log once, in one form, from a base URL.
+func readLog(ctx context.Context, client *http.Client, base, accept string, begun func()) error {
+	const path = "/v1/events:subscribe?startPosition=EARLIEST&endAtHead=true"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", accept)
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if begun(); resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the answer %s", resp.Status)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
 // burn keeps one processor busy with another process, until it is ended.
 func burn(t *testing.T) (end func()) {
 	t.Helper()
@@ -144,9 +192,9 @@ func burn(t *testing.T) (end func()) {
 // callers who do their worst. The two alternate, and the best of a few tries counts for either, for the machine may have other
 // things to do; what starves webhooks does so in each.
 func TestReadersDontDelayWebhooks(t *testing.T) {
-	burdens := []burden{costlyStreams(600), vainLists(64)}
+	burdens := []burden{costlyStreams(600), vainLists(64), fastReaders(64)}
 	if os.Getenv("STARVE_ALL") != "" {
-		burdens = []burden{costlyStreams(8), costlyStreams(64), costlyStreams(600), vainLists(16), vainLists(64)}
+		burdens = []burden{costlyStreams(8), costlyStreams(64), costlyStreams(600), vainLists(16), vainLists(64), fastReaders(16), fastReaders(64), fastReaders(200)}
 	}
 	for _, b := range burdens {
 		t.Run(b.name, func(t *testing.T) {

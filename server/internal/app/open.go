@@ -105,7 +105,7 @@ func (g *gateway) openHTTP() error {
 		return err
 	}
 	handler, err := rest.New(rest.Options{
-		Conn: g.api.InProcess(), Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Hosts: hosts, Logger: g.logger,
+		Conn: g.api.InProcess(), Exports: g.api, Metrics: g.metrics.Handler(), Ready: g.ready, Hosts: hosts, Logger: g.logger, Share: g.share,
 	})
 	if err != nil {
 		return err

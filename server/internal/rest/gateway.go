@@ -21,20 +21,24 @@ import (
 
 	gatewayv1 "github.com/straw-gateway/straw/gen/go/gateway/straw/v1"
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // A gateway serves the API's routes.
 type gateway struct {
 	mux          *runtime.ServeMux
 	withoutQuery map[route]bool
+	own          map[route]bool // those that registerOwn adds
+	share        *share.Share
 }
 
 // The query parser is grpc-gateway's one setting that is global.
 var useQueryParser = sync.OnceFunc(func() { runtime.NewServeMux(runtime.SetQueryParameterParser(&queryParser{})) })
 
-func newGateway(conn grpc.ClientConnInterface, exports Exports) (*gateway, error) {
+func newGateway(o Options) (*gateway, error) {
+	conn := o.Conn
 	useQueryParser()
-	g := &gateway{withoutQuery: withoutQuery()}
+	g := &gateway{withoutQuery: withoutQuery(), own: map[route]bool{}, share: o.Share}
 	g.mux = runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &codec{}),
 		// Splits the path before it unescapes the parts, so that an id may hold any character.
@@ -48,7 +52,8 @@ func newGateway(conn grpc.ClientConnInterface, exports Exports) (*gateway, error
 			writeError(w, err)
 		}),
 		runtime.WithRoutingErrorHandler(g.handleRoutingError),
-		runtime.WithMiddlewares(g.strictly),
+		runtime.WithMiddlewares(g.strictly, g.inTurns),
+		runtime.WithForwardResponseOption(awaitTurn),
 		runtime.WithWriteContentLength(),
 	)
 	ctx := context.Background() // registering keeps none
@@ -62,7 +67,7 @@ func newGateway(conn grpc.ClientConnInterface, exports Exports) (*gateway, error
 			return nil, err
 		}
 	}
-	return g, g.registerOwn(conn, exports)
+	return g, g.registerOwn(conn, o.Exports)
 }
 
 // registerOwn adds the routes that grpc-gateway can't serve to the letter. They come before its own.
@@ -71,7 +76,7 @@ func (g *gateway) registerOwn(conn grpc.ClientConnInterface, exports Exports) er
 		method, pattern string
 		handler         runtime.HandlerFunc
 	}
-	subscribe := &subscriber{client: strawv1.NewEventServiceClient(conn), mux: g.mux}
+	subscribe := &subscriber{client: strawv1.NewEventServiceClient(conn), mux: g.mux, share: g.share}
 	routes := []own{{http.MethodGet, subscribePath, subscribe.serve}, {http.MethodPost, subscribePath, subscribe.serve}}
 	if exports != nil {
 		download := downloader{exports}
@@ -81,6 +86,7 @@ func (g *gateway) registerOwn(conn grpc.ClientConnInterface, exports Exports) er
 		}
 	}
 	for _, r := range routes {
+		g.own[route(r.method+" "+r.pattern)] = true
 		if err := g.mux.HandlePath(r.method, r.pattern, r.handler); err != nil {
 			return fmt.Errorf("%s %s: %w", r.method, r.pattern, err)
 		}
@@ -95,7 +101,8 @@ var passedOn = []string{
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	clean := r.WithContext(peer.NewContext(r.Context(), &peer.Peer{Addr: callerOf(r)}))
+	caller := callerOf(r)
+	clean := r.WithContext(share.WithCaller(peer.NewContext(r.Context(), &peer.Peer{Addr: caller}), accountOf(caller)))
 	clean.Host = "" // would travel as x-forwarded-host
 	clean.Header = make(http.Header, len(passedOn))
 	for _, name := range passedOn {
@@ -114,6 +121,15 @@ func callerOf(r *http.Request) net.Addr {
 		return &net.UnixAddr{Net: "unknown", Name: r.RemoteAddr}
 	}
 	return net.TCPAddrFromAddrPort(addr)
+}
+
+// accountOf is who pays for a caller's work, the same as if it came over gRPC.
+func accountOf(caller net.Addr) string {
+	host, _, err := net.SplitHostPort(caller.String())
+	if err != nil {
+		return share.Account(caller.String())
+	}
+	return share.Account(host)
 }
 
 // toMetadata names the headers that travel as gRPC metadata. Authorization does so without being asked.

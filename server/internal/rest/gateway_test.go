@@ -398,7 +398,7 @@ func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"/v1/events/evt_1", "/v1/events/%2F", "/v1/events:subscribe", "//", "/v1/subscriptions/a:seek", "/v1/events/%25?id=1", "/..%2f.."} {
 		f.Add(seed)
 	}
-	handler, err := newGateway(nowhere{}, nil)
+	handler, err := newGateway(Options{Conn: nowhere{}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"io"
 	"sync"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // pieceSize is from how many bytes on a piece of a frame is written before more of it is made. A reader that doesn't read holds
@@ -18,19 +20,27 @@ const pieceSize = 32 << 10
 // pieces lends the buffers that frames are spelled in. A stream has none while it waits for its next frame.
 var pieces = sync.Pool{New: func() any { b := make([]byte, 0, pieceSize+pieceSize/2); return &b }}
 
-// An outlet writes frames as JSON, a piece at a time.
+// An outlet writes frames as JSON, a piece at a time. Pieces are made in the caller's turns, and written between them.
 type outlet struct {
 	w       io.Writer
 	framing framing
+	turn    share.Turn
 	buf     []byte
 	cut     bool // part of a frame is written, and the rest isn't
 }
 
-// write writes one frame. Errors: errGone; any other is the frame's own, of which nothing is written unless cut says so.
-func (o *outlet) write(f *frame) error {
+// write writes one frame. One without deliveries, such as a heartbeat, is little work and waits for no turn. Errors: errGone, of
+// the context that the frame waits under; any other is the frame's own. Unless cut says so, nothing of it is written then.
+func (o *outlet) write(ctx context.Context, f *frame) error {
+	if len(f.deliveries) > 0 {
+		if err := o.take(ctx); err != nil { // before it borrows anything
+			return err
+		}
+		defer o.turn.Give()
+	}
 	borrowed := pieces.Get().(*[]byte)
 	o.buf = (*borrowed)[:0]
-	err := o.spell(f)
+	err := o.spell(ctx, f)
 	if err == nil {
 		err = o.flush()
 	}
@@ -43,11 +53,19 @@ func (o *outlet) write(f *frame) error {
 	return err
 }
 
-func (o *outlet) spell(f *frame) error {
+// take waits for the caller's turn, if it isn't there still.
+func (o *outlet) take(ctx context.Context) error {
+	if err := o.turn.Take(ctx); err != nil {
+		return status.FromContextError(err).Err()
+	}
+	return nil
+}
+
+func (o *outlet) spell(ctx context.Context, f *frame) error {
 	o.buf = o.framing.appendHead(o.buf, f.rest)
 	o.buf = append(o.buf, '{')
 	if len(f.deliveries) > 0 {
-		if err := o.spellDeliveries(f.deliveries); err != nil {
+		if err := o.spellDeliveries(ctx, f.deliveries); err != nil {
 			return err
 		}
 	}
@@ -63,10 +81,13 @@ func (o *outlet) spell(f *frame) error {
 	return nil
 }
 
-func (o *outlet) spellDeliveries(deliveries [][]byte) (err error) {
+func (o *outlet) spellDeliveries(ctx context.Context, deliveries [][]byte) (err error) {
 	o.buf = append(o.buf, `"deliveries":`...)
 	next := byte('[')
 	for _, d := range deliveries {
+		if err := o.take(ctx); err != nil {
+			return err
+		}
 		if o.buf, err = appendDelivery(append(o.buf, next), d); err != nil {
 			return err
 		}
@@ -92,8 +113,9 @@ func appendDelivery(b, encoded []byte) ([]byte, error) {
 	return protojson.MarshalOptions{AllowPartial: true}.MarshalAppend(b, d)
 }
 
-// flush writes what is spelled; its error is errGone. What a large event made of the buffer is dropped with it.
+// flush ends the turn, for the caller may be slow, and writes what is spelled; its error is errGone. What a large event made of the buffer is dropped with it.
 func (o *outlet) flush() error {
+	o.turn.Give()
 	_, err := o.w.Write(o.buf)
 	if err != nil {
 		err = errGone

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/straw-gateway/straw/server/internal/hostname"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // Options are what the port is served from. Conn and Ready are required.
@@ -30,6 +31,8 @@ type Options struct {
 	Ready func() error
 	// Hosts are the names of the gateway that requests may come for, besides localhost and IP addresses.
 	Hosts hostname.Set
+	// Share gives turns for making long answers; nil for no waiting.
+	Share *share.Share
 	// Logger takes what operators should know; nil for slog.Default().
 	Logger *slog.Logger
 }
@@ -42,7 +45,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	api, err := newGateway(o.Conn, o.Exports)
+	api, err := newGateway(o)
 	if err != nil {
 		return nil, err
 	}

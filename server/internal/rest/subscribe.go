@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -13,12 +14,14 @@ import (
 	"google.golang.org/grpc/status"
 
 	strawv1 "github.com/straw-gateway/straw/gen/go/straw/v1"
+	"github.com/straw-gateway/straw/server/internal/share"
 )
 
 // A subscriber serves Subscribe: newline-delimited JSON, or server-sent events if the request asks for them.
 type subscriber struct {
 	client strawv1.EventServiceClient
 	mux    *runtime.ServeMux
+	share  *share.Share
 }
 
 const subscribePath = "/v1/events:subscribe"
@@ -66,7 +69,8 @@ func (s *subscriber) serve(w http.ResponseWriter, r *http.Request, _ map[string]
 		return
 	}
 	defer watchSilence(r.Context())()
-	forward(w, f, func(next *frame) error { return stream.RecvMsg(next) })
+	out := &outlet{w: w, framing: f, turn: s.share.Turn(share.CallerOf(r.Context()))}
+	forward(r.Context(), w, out, func(next *frame) error { return stream.RecvMsg(next) })
 }
 
 func subscribeRequest(r *http.Request) (*strawv1.SubscribeRequest, error) {
@@ -93,14 +97,13 @@ func subscribeRequest(r *http.Request) (*strawv1.SubscribeRequest, error) {
 
 // forward writes messages as they come, each at once, until the stream or the caller ends. The caller's end cancels the
 // stream, for it runs under the request's context.
-func forward(w http.ResponseWriter, f framing, receive func(*frame) error) {
+func forward(ctx context.Context, w http.ResponseWriter, out *outlet, receive func(*frame) error) {
 	rc := http.NewResponseController(w)
 	// A stream may last, and a slow reader may stall it: the server's limit is for answers that end. Every server can lift it.
 	_ = rc.SetWriteDeadline(time.Time{})
-	begin(w, f)
-	out := &outlet{w: w, framing: f}
+	begin(w, out.framing)
 	for begun := false; ; begun = true {
-		err := forwardNext(out, receive)
+		err := forwardNext(ctx, out, receive)
 		switch {
 		case err == nil:
 			if rc.Flush() != nil {
@@ -111,7 +114,7 @@ func forward(w http.ResponseWriter, f framing, receive func(*frame) error) {
 		case out.cut:
 			panic(http.ErrAbortHandler) // so that what was cut doesn't look complete
 		case !begun:
-			fail(w, f, err)
+			fail(w, out.framing, err)
 			return
 		default:
 			_, s := explain(err)
@@ -125,13 +128,13 @@ func forward(w http.ResponseWriter, f framing, receive func(*frame) error) {
 var errGone = errors.New("the caller is gone")
 
 // forwardNext passes on one message, and keeps none of it.
-func forwardNext(out *outlet, receive func(*frame) error) error {
+func forwardNext(ctx context.Context, out *outlet, receive func(*frame) error) error {
 	var next frame
 	defer next.release()
 	if err := receive(&next); err != nil {
 		return err
 	}
-	return out.write(&next)
+	return out.write(ctx, &next)
 }
 
 // fail answers with an error before the first message: with its HTTP status, which stops an EventSource from trying again,

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"net/netip"
 
 	"github.com/straw-gateway/straw/server/internal/event"
 	"github.com/straw-gateway/straw/server/internal/filter"
@@ -12,19 +11,8 @@ import (
 // onAccount returns a context whose work is on its caller's account.
 func onAccount(ctx context.Context) context.Context { return share.WithCaller(ctx, accountOf(ctx)) }
 
-// accountOf is who pays for a caller's work: its address, or of IPv6 the network, in which one machine has addresses at will.
-func accountOf(ctx context.Context) string {
-	caller := callerOf(ctx)
-	addr, err := netip.ParseAddr(caller)
-	if err != nil || addr.Unmap().Is4() {
-		return caller
-	}
-	network, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return caller
-	}
-	return network.String()
-}
+// accountOf is who pays for a caller's work.
+func accountOf(ctx context.Context) string { return share.Account(callerOf(ctx)) }
 
 // compile makes a selection, in a turn of the caller's share: a long filter takes a while.
 func compile(ctx context.Context, s *share.Share, types []string, source string, table *event.Types) (*filter.Selection, error) {

@@ -1,5 +1,5 @@
-// Package share divides the processor among those who read. What takes real work, such as asking filters or scanning the
-// store, is done in turns: few run at once, each for about a Slice, and the next turn is for the caller who had the least so
+// Package share divides the processor among those who read. What takes real work, such as asking filters, scanning the
+// store or spelling JSON, is done in turns: few run at once, each for about a Slice, and the next turn is for the caller who had the least so
 // far. While webhooks come in, turns together take no more than a part of the time.
 //
 // It measures and orders work, and never does any. It holds nothing for a caller who isn't waiting, and what it holds doesn't
@@ -8,7 +8,6 @@ package share
 
 import (
 	"container/heap"
-	"context"
 	"errors"
 	"hash/maphash"
 	"sync"
@@ -229,17 +228,4 @@ func (q *queue) Pop() any {
 	old[len(old)-1] = nil
 	*q = old[:len(old)-1]
 	return c
-}
-
-type callerKey struct{}
-
-// WithCaller returns a context whose work is on the account of a caller, such as a peer's address.
-func WithCaller(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, callerKey{}, name)
-}
-
-// CallerOf returns who a context's work is for; empty, for the gateway itself, if nobody was named.
-func CallerOf(ctx context.Context) string {
-	name, _ := ctx.Value(callerKey{}).(string)
-	return name
 }
