@@ -122,8 +122,12 @@ func (r Room) String() string {
 // wrote tells that bytes were written, and reports whether it is time to look.
 func (d *disk) wrote(n int) bool { return d.written.Add(int64(n)) >= lookAfter }
 
-// checkDisk looks how much room there is.
+// checkDisk looks how much room there is, and whether the folder is still there.
 func (l *Log) checkDisk() {
+	if err := l.inPlace(); errors.Is(err, errDisplaced) {
+		l.fail(err)
+		return
+	}
 	l.disk.written.Store(0)
 	u, err := l.opts.FS.GetDiskUsage(l.dir)
 	if err != nil || u.TotalBytes == 0 { // not every file system tells

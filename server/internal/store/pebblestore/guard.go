@@ -13,6 +13,8 @@ import (
 // from there: depending on where it stands it panics with its locks held, or tears the process down without a word.
 // Holding the goroutine forever leaves the process the time to say what happened, drain, and end.
 //
+// It fails the log too once the store's folder isn't the one any more that its name leads to.
+//
 // That no descriptor is left is no failure: it passes, and is waited for. Meanwhile appends fail by their deadlines.
 type guardFS struct {
 	vfs.FS
@@ -33,7 +35,12 @@ func (g guardFS) vital(name string) bool {
 }
 
 func (g guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := g.patiently(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+	f, err := g.patiently(name, func() (vfs.File, error) {
+		if err := g.inPlace(); err != nil {
+			return nil, err
+		}
+		return g.FS.Create(name, c)
+	})
 	switch {
 	case g.vital(name):
 		return g.guard("create", name, f, err), nil
@@ -56,6 +63,9 @@ func (g guardFS) syncDir(name string) error {
 func (g guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	renamed := false
 	f, err := g.patiently(name, func() (vfs.File, error) {
+		if err := g.inPlace(); err != nil {
+			return nil, err
+		}
 		if renamed {
 			return g.FS.OpenReadWrite(name, c)
 		}
@@ -71,7 +81,12 @@ func (g guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.F
 
 // OpenDir opens a directory for syncing.
 func (g guardFS) OpenDir(name string) (vfs.File, error) {
-	f, err := g.patiently(name, func() (vfs.File, error) { return g.FS.OpenDir(name) })
+	f, err := g.patiently(name, func() (vfs.File, error) {
+		if err := g.inPlace(); err != nil {
+			return nil, err
+		}
+		return g.FS.OpenDir(name)
+	})
 	if err == nil && name == g.log.dir {
 		return guardFile{f, g.log, name}, nil
 	}
@@ -79,11 +94,21 @@ func (g guardFS) OpenDir(name string) (vfs.File, error) {
 }
 
 func (g guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
-	return g.patiently(name, func() (vfs.File, error) { return g.FS.Open(name, o...) })
+	return g.patiently(name, func() (vfs.File, error) {
+		if err := g.readable(); err != nil {
+			return nil, err
+		}
+		return g.FS.Open(name, o...)
+	})
 }
 
 func (g guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
-	return g.patiently(name, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, o...) })
+	return g.patiently(name, func() (vfs.File, error) {
+		if err := g.inPlace(); err != nil {
+			return nil, err
+		}
+		return g.FS.OpenReadWrite(name, c, o...)
+	})
 }
 
 func (g guardFS) guard(op, name string, f vfs.File, err error) vfs.File {

@@ -25,7 +25,7 @@ func Open(dir string, o Options) (*Log, error) {
 	o = o.withDefaults()
 	l := &Log{
 		opts:     o,
-		dir:      absolute(o.FS, dir),
+		dir:      realPath(o.FS, dir),
 		opened:   time.Now(),
 		queue:    newQueue(o.MaxWaiting, o.MaxWaitingBytes),
 		slots:    make(chan struct{}, maxInFlight),
@@ -60,6 +60,9 @@ func (l *Log) open() error {
 	}
 	if err == nil {
 		err = l.openClock()
+	}
+	if err == nil {
+		err = l.inPlace()
 	}
 	if err == nil {
 		l.waterline, err = openWaterline(l.opts.FS, l.dir, ownIncarnation(l.identity))
