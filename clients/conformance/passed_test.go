@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -83,5 +84,18 @@ func (s *passedStore) copy(ctx context.Context, dir string) (map[string]string, 
 	if s.err != nil {
 		return nil, s.err
 	}
-	return s.cursors, os.CopyFS(dir, os.DirFS(s.dir))
+	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
+		return nil, err
+	}
+	bin, err := buildStraw()
+	if err != nil {
+		return nil, err
+	}
+	// A copy isn't served until it is a store of its own; the original's cursors stay good in it.
+	cmd := exec.CommandContext(ctx, bin, "store", "adopt", "--store", "pebble:"+filepath.Join(dir, "store"))
+	cmd.Env = cleanEnvironment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("straw store adopt: %w\n%s", err, out)
+	}
+	return s.cursors, nil
 }
